@@ -1,0 +1,138 @@
+"""A project groups threads; it decides who may read them."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.text import slugify
+from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser, User
+
+
+class Tag(models.Model):
+    """A word that people put on projects and threads."""
+
+    name = models.CharField(_("name"), max_length=60, unique=True)
+
+    class Meta:
+        verbose_name = _("tag")
+        verbose_name_plural = _("tags")
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ProjectQuerySet(models.QuerySet["Project"]):
+    def visible_to(self, user: User | AnonymousUser | None) -> Self:
+        """Keep the projects that `user` may read; None is a visitor. Adds no query of its own.
+
+        Public projects are for everybody, `members` ones for their owners and members,
+        `private` ones for their owners; administrators (superusers) read all.
+        """
+        if user is None or not user.is_authenticated or not user.is_active:
+            return self.filter(visibility=Project.Visibility.PUBLIC)
+        if user.is_superuser:
+            return self.all()
+        owned = Project.owners.through.objects.filter(user_id=user.pk).values("project_id")
+        joined = Project.members.through.objects.filter(user_id=user.pk).values("project_id")
+        return self.filter(
+            Q(visibility=Project.Visibility.PUBLIC)
+            | Q(pk__in=owned)
+            | Q(visibility=Project.Visibility.MEMBERS, pk__in=joined)
+        )
+
+    def managed_by(self, user: User | AnonymousUser | None) -> Self:
+        """Keep the projects that `user` may change: their own ones, or all for administrators."""
+        if user is None or not user.is_authenticated or not user.is_active:
+            return self.none()
+        if user.is_superuser:
+            return self.all()
+        owned = Project.owners.through.objects.filter(user_id=user.pk).values("project_id")
+        return self.filter(pk__in=owned)
+
+
+ProjectManager = models.Manager.from_queryset(ProjectQuerySet)
+
+
+class Project(models.Model):
+    class Visibility(models.TextChoices):
+        PUBLIC = "public", _("Public: everyone who reaches this server")
+        MEMBERS = "members", _("Members: its owners and members")
+        PRIVATE = "private", _("Private: its owners")
+
+    name = models.CharField(_("name"), max_length=200)
+    slug = models.SlugField(
+        _("short name"),
+        max_length=80,
+        unique=True,
+        help_text=_("Used in addresses, commands and searches (project:short-name)."),
+    )
+    description = models.TextField(_("description"), blank=True)
+    visibility = models.CharField(
+        _("visibility"), max_length=10, choices=Visibility.choices, default=Visibility.MEMBERS
+    )
+    owners = models.ManyToManyField(
+        settings.AUTH_USER_MODEL,
+        related_name="owned_projects",
+        blank=True,
+        verbose_name=_("owners"),
+    )
+    members = models.ManyToManyField(
+        settings.AUTH_USER_MODEL,
+        related_name="joined_projects",
+        blank=True,
+        verbose_name=_("members"),
+    )
+    tags = models.ManyToManyField(Tag, related_name="projects", blank=True, verbose_name=_("tags"))
+    retention_days = models.PositiveIntegerField(
+        _("retention (days)"),
+        null=True,
+        blank=True,
+        help_text=_("Threads silent for longer may be pruned. Empty: kept for ever."),
+    )
+    is_held = models.BooleanField(
+        _("legal hold"),
+        default=False,
+        help_text=_("Nothing in it can be deleted while this is on."),
+    )
+    allows_visitor_fresh_search = models.BooleanField(
+        _("visitors may start a fresh search"),
+        default=False,
+        help_text=_("It spends this project's API calls."),
+    )
+    is_sample = models.BooleanField(_("sample"), default=False, editable=False)
+    version = models.PositiveIntegerField(default=1, editable=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("changed"), auto_now=True)
+
+    objects = ProjectManager()
+
+    class Meta:
+        verbose_name = _("project")
+        verbose_name_plural = _("projects")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(visibility__in=["public", "members", "private"]),
+                name="project_visibility_is_known",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @staticmethod
+    def slug_for(name: str) -> str:
+        """Return a free slug made from `name`; names without Latin letters get a random one."""
+        base = slugify(name)[:60] or f"project-{secrets.token_hex(3)}"
+        taken = set(Project.objects.filter(slug__startswith=base).values_list("slug", flat=True))
+        slug, number = base, 2
+        while slug in taken:
+            slug, number = f"{base}-{number}", number + 1
+        return slug

@@ -1,0 +1,10 @@
+"""The archive's tables, one file per family."""
+
+from __future__ import annotations
+
+from threads.models.job import Job
+from threads.models.message import Message, MessageSource
+from threads.models.sync_run import SyncRun
+from threads.models.thread import Assistant, Thread
+
+__all__ = ["Assistant", "Job", "Message", "MessageSource", "SyncRun", "Thread"]

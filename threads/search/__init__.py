@@ -1,0 +1,3 @@
+"""Full-text search over the archive."""
+
+from __future__ import annotations
