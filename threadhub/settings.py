@@ -88,8 +88,10 @@ INSTALLED_APPS = [
     "projects.apps.ProjectsConfig",
     "django_q",
     "ninja",
-    "django.contrib.admin",
-    "django.contrib.auth",
+    # Django's admin and users, as the console shows them.
+    "threadhub.admin_site.ConsoleConfig",
+    "threadhub.admin_site.PeopleConfig",
+    "django.forms",  # its templates, for the renderer below
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",

@@ -1,0 +1,58 @@
+"""The dashboard's two buttons for the sample archive: bring it, take it away."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST
+
+from projects.models import Project
+from threads.models import Thread
+
+
+def _refuse_others(request: HttpRequest) -> None:
+    if not request.user.is_superuser:
+        raise PermissionDenied
+
+
+@require_POST
+def load(request: HttpRequest) -> HttpResponse:
+    """Put the sample archive into its own public project, in this request: it is small."""
+    from threads import actions
+
+    _refuse_others(request)
+    actions.load_sample(actor=request.user)
+    messages.success(request, _("The sample archive is there. Try a search on the front page."))
+    return redirect("admin:index")
+
+
+def remove(request: HttpRequest) -> HttpResponse:
+    """Ask, then delete the sample project with all that was loaded into it."""
+    _refuse_others(request)
+    count = Thread.objects.filter(project__in=Project.objects.filter(is_sample=True)).count()
+    if request.method != "POST":
+        context = {"title": _("Remove the sample archive?"), "thread_count": count}
+        context |= admin_context(request)
+        return TemplateResponse(request, "admin/sample_remove.html", context)
+    from threads import actions
+
+    actions.remove_sample(actor=request.user)
+    text = ngettext(
+        "The sample archive was removed: %d thread.",
+        "The sample archive was removed: %d threads.",
+        count,
+    )
+    messages.success(request, text % count)
+    return redirect("admin:index")
+
+
+def admin_context(request: HttpRequest) -> dict[str, object]:
+    """Return what the console's frame needs around a page of our own."""
+    from django.contrib import admin
+
+    return admin.site.each_context(request)

@@ -1,0 +1,89 @@
+"""The console: Django's admin with ThreadHub's sections and dashboard.
+
+`ConsoleConfig` stands in INSTALLED_APPS where `django.contrib.admin` would, so that
+`@admin.register` everywhere, django-q2's own included, reaches this site.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from django.contrib.admin.apps import AdminConfig
+from django.contrib.admin.sites import AdminSite
+from django.contrib.auth.apps import AuthConfig
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, URLResolver, path
+from django.utils.translation import gettext_lazy as _
+
+
+class Section(NamedTuple):
+    label: str
+    name: Any  # lazy
+    models: tuple[str, ...]
+
+
+# The order of the sidebar. A model that is not named here ends up in the last section.
+SECTIONS = (
+    Section("archive", _("Archive"), ("Thread", "Message", "Assistant")),
+    Section("projects", _("Projects"), ("Project", "Connection", "Tag")),
+    Section("people", _("People"), ("User", "Group")),
+    Section("monitoring", _("Monitoring"), ("SyncRun", "AuditEvent", "SystemMetric")),
+    Section("work", _("Background work"), ("Job", "Schedule", "OrmQ", "Failure", "Success")),
+)
+
+
+class Console(AdminSite):
+    site_title = "ThreadHub"
+    site_header = "ThreadHub"
+    index_title = _("Dashboard")
+    enable_nav_sidebar = True
+
+    def get_app_list(
+        self, request: HttpRequest, app_label: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Return what the user may open, by section rather than by Python package."""
+        apps = super().get_app_list(request, app_label)
+        if app_label:
+            return apps
+        rows = {row["object_name"]: row for app in apps for row in app["models"]}
+        sections: list[dict[str, Any]] = []
+        for section in SECTIONS:
+            rows_here = [rows.pop(name) for name in section.models if name in rows]
+            sections.append(
+                {
+                    "name": section.name,
+                    "app_label": section.label,
+                    "app_url": "",
+                    "has_module_perms": True,
+                    "models": rows_here,
+                }
+            )
+        sections[-1]["models"].extend(rows.values())
+        return [section for section in sections if section["models"]]
+
+    def index(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        from monitoring import dashboard
+
+        context = {"dashboard": dashboard.for_user(request.user)}
+        return super().index(request, context | (extra_context or {}))
+
+    def get_urls(self) -> list[URLPattern | URLResolver]:
+        from monitoring import sample
+
+        return [
+            path("sample/load/", self.admin_view(sample.load), name="sample_load"),
+            path("sample/remove/", self.admin_view(sample.remove), name="sample_remove"),
+            *super().get_urls(),
+        ]
+
+
+class ConsoleConfig(AdminConfig):
+    default_site = "threadhub.admin_site.Console"
+
+
+class PeopleConfig(AuthConfig):
+    """Django's users and groups under the name that they have in the console."""
+
+    verbose_name = _("People")
