@@ -77,6 +77,13 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
+# How often one account, or one address, may ask (threadhub/lib/ratelimit.py).
+THREADHUB_RATES = {
+    "search": "120/m",
+    "read": "300/m",  # threads, their print views and sources
+    "poll": "240/m",  # pages that follow a job
+    "change": "60/m",  # starting, cancelling and repeating work
+}
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "/"
 
@@ -111,6 +118,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "threadhub.lib.http.TimeZoneMiddleware",
+    "threadhub.lib.errors.DatabaseAwayMiddleware",
 ]
 ROOT_URLCONF = "threadhub.urls"
 WSGI_APPLICATION = "threadhub.wsgi.application"

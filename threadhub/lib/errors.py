@@ -1,0 +1,58 @@
+"""Pages for what goes wrong, each with the request's id, so that a report can be found again."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+
+from threadhub.lib.http import GetResponse
+
+logger = logging.getLogger(__name__)
+_RETRY_AFTER_SECONDS = 10  # a busy database or one that restarts is back within that
+
+
+def _static_page(request: HttpRequest, status: HTTPStatus) -> HttpResponse:
+    """Render a page that asks neither the database nor the session; plain text if even that fails."""
+    request_id = request.META.get("THREADHUB_REQUEST_ID", "")
+    try:
+        body = render_to_string(f"{status.value}.html", {"request_id": request_id})
+    except Exception:  # noqa: BLE001 - the last resort must answer
+        logger.exception("The page for status %s could not be made.", status.value)
+        return HttpResponse(
+            f"{status.value} {status.phrase}\n{request_id}\n",
+            status=status,
+            content_type="text/plain; charset=utf-8",
+        )
+    return HttpResponse(body, status=status)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answer 500. Django calls this for every exception that nobody handled."""
+    return _static_page(request, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def unavailable(request: HttpRequest) -> HttpResponse:
+    """Answer 503 and say when to try again."""
+    response = _static_page(request, HTTPStatus.SERVICE_UNAVAILABLE)
+    response["Retry-After"] = str(_RETRY_AFTER_SECONDS)
+    return response
+
+
+class DatabaseAwayMiddleware:
+    """Answers 503, not 500, while the database is locked, restarting or not reachable."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, (OperationalError, InterfaceError)):
+            logger.error("The database does not answer: %s", exception)
+            return unavailable(request)
+        return None
