@@ -1,0 +1,77 @@
+"""Times, numbers and cleaned text in templates."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from django import template
+from django.contrib.humanize.templatetags.humanize import naturaltime
+from django.utils import formats, timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from threadhub import __version__
+from threads import content
+
+register = template.Library()
+
+_RELATIVE_FOR = timedelta(days=7)  # older times are dates: "43 weeks ago" tells nobody when
+
+
+@register.simple_tag
+def version() -> str:
+    """The version in the footer."""
+    return __version__
+
+
+@register.simple_tag
+def moment(value: datetime | None) -> SafeString | str:
+    """Show a time: how long ago for a week, then the date; exact time and zone in the title."""
+    if value is None:
+        return "—"
+    local = timezone.localtime(value)
+    is_recent = abs(timezone.now() - value) < _RELATIVE_FOR
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        value.astimezone(UTC).isoformat(timespec="seconds"),
+        f"{local:%Y-%m-%d %H:%M:%S} {local.tzname()}",
+        naturaltime(value) if is_recent else formats.date_format(local, "DATE_FORMAT"),
+    )
+
+
+@register.simple_tag
+def exact_moment(value: datetime | None) -> SafeString | str:
+    """Show a time as date, time and zone, in the reader's zone."""
+    if value is None:
+        return "—"
+    local = timezone.localtime(value)
+    return format_html(
+        '<time datetime="{}">{} {}</time>',
+        value.astimezone(UTC).isoformat(timespec="seconds"),
+        f"{local:%Y-%m-%d %H:%M}",
+        local.tzname() or "",
+    )
+
+
+@register.filter
+def number(value: int | None) -> str:
+    """Show a whole number with its thousands apart; unknown is a dash, never 0."""
+    return "—" if value is None else f"{value:,}"
+
+
+@register.filter
+def milliseconds(value: float) -> str:
+    """Show a duration in milliseconds: "0.8", "38", "1,240"."""
+    return f"{value:.1f}" if value < 10 else f"{value:,.0f}"
+
+
+@register.filter
+def marked(snippet: str) -> SafeString:
+    """Show a search's snippet with its <mark>s and no other tag."""
+    return content.marked(snippet)
+
+
+@register.filter
+def plain(text: str, limit: int = content.MAX_PLAIN) -> str:
+    """Show a short field without tags and hidden characters, in one line."""
+    return content.plain(text, limit)
