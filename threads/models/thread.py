@@ -199,14 +199,14 @@ class Thread(models.Model):
             ),
             # Serves the admin's list and the public one without a query, newest first.
             models.Index(
-                F("last_message_timestamp").desc(nulls_last=True),
+                F("last_message_timestamp").desc(),
                 F("id").desc(),
                 name="thread_newest",
             ),
             # Serves the same within one project, and the project's totals.
             models.Index(
                 F("project"),
-                F("last_message_timestamp").desc(nulls_last=True),
+                F("last_message_timestamp").desc(),
                 F("id").desc(),
                 name="thread_project_newest",
             ),
