@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from threads.search.query.fields import FIELDS, Field
+from threads.search.query.parser import parse
 from threads.search.query.tree import (
     GROUPS,
     SORTS,
@@ -26,6 +27,7 @@ from threads.search.query.tree import (
     Word,
     walk,
 )
+from threads.search.query.writer import unparse, write
 
 __all__ = [
     "FIELDS",
@@ -50,5 +52,8 @@ __all__ = [
     "ThreadGroup",
     "Token",
     "Word",
+    "parse",
+    "unparse",
     "walk",
+    "write",
 ]

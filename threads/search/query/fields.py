@@ -112,7 +112,7 @@ _FIELDS = (
     Field("cost", "amount", "thread", gettext_noop("cost in US dollars"), "cost:>0.10"),
     Field("after", "day", "message", gettext_noop("sent since then"), "after:2026-01-31"),
     Field("before", "day", "message", gettext_noop("sent before then"), "before:7d"),
-    Field("on", "day", "message", gettext_noop("sent in that period"), "on:yesterday"),
+    Field("on", "date", "message", gettext_noop("sent in that period"), "on:yesterday"),
     Field(
         "created",
         "date",
