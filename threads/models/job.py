@@ -192,5 +192,10 @@ class Job(models.Model):
         return True
 
     def release(self, *, now: datetime) -> bool:
-        """Give the job back to the queue, to be claimed again at once."""
-        return bool(self._mine().update(state=self.State.QUEUED, lease_until=None, queued_at=now))
+        """Give the job back to the queue, to be claimed again at once.
+
+        Its attempts start anew: a worker that gives back has not died of it. That lets a job
+        that takes hours go on in slices.
+        """
+        changes = {"state": self.State.QUEUED, "lease_until": None, "queued_at": now, "attempts": 0}
+        return bool(self._mine().update(**changes))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from projects.models import Project
@@ -74,7 +75,7 @@ class Message(models.Model):
     time_source = models.CharField(
         max_length=8, choices=TimeSource.choices, default=TimeSource.UNKNOWN
     )
-    archived_at = models.DateTimeField(_("archived"), auto_now_add=True)
+    archived_at = models.DateTimeField(_("archived"), default=timezone.now, editable=False)
     removed_at = models.DateTimeField(_("removed at the source"), null=True, blank=True)
     edited_at = models.DateTimeField(null=True, blank=True)
     input_tokens = models.PositiveIntegerField(null=True, blank=True)

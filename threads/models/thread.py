@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 from django.db import models
 from django.db.models import F, Q
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from projects.models import Connection, Project, Tag
@@ -140,7 +141,7 @@ class Thread(models.Model):
     model = models.CharField(_("model"), max_length=120, blank=True)
 
     created_at = models.DateTimeField(_("created"), null=True, blank=True)  # null: not known
-    archived_at = models.DateTimeField(_("archived"), auto_now_add=True)
+    archived_at = models.DateTimeField(_("archived"), default=timezone.now, editable=False)
     last_message_timestamp = models.DateTimeField(_("last message"), null=True, blank=True)
 
     # Messages proper; tool calls, tool output and reasoning count in item_count only.
@@ -191,11 +192,17 @@ class Thread(models.Model):
             ),
         ]
         indexes = [
-            # Serves due_for_refresh(), which runs every minute.
+            # Serves due_for_refresh() of one connection, every minute.
             models.Index(
-                fields=["next_refresh_at", "id"],
+                fields=["connection", "next_refresh_at", "id"],
                 condition=Q(is_refreshable=True),
                 name="thread_due",
+            ),
+            # Serves the same for those that were never read, or not for longest.
+            models.Index(
+                fields=["connection", "last_synced_at", "id"],
+                condition=Q(is_refreshable=True),
+                name="thread_longest_unsynced",
             ),
             # Serves the admin's list and the public one without a query, newest first.
             models.Index(
