@@ -6,6 +6,7 @@ import uuid
 from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
+from django.core.validators import URLValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -63,13 +64,20 @@ class Connection(models.Model):
     store = models.CharField(
         _("store"), max_length=20, choices=Store.choices, default=Store.CONVERSATIONS
     )
-    base_url = models.URLField(
+    # Not URLField: its form field guesses a scheme, and a guess is wrong for one's own servers.
+    base_url = models.CharField(
         _("base URL"),
         max_length=300,
         blank=True,
+        validators=[URLValidator(schemes=["http", "https"])],
         help_text=_("Empty: https://api.openai.com/v1. Any compatible server works."),
     )
-    azure_endpoint = models.URLField(_("Azure endpoint"), max_length=300, blank=True)
+    azure_endpoint = models.CharField(
+        _("Azure endpoint"),
+        max_length=300,
+        blank=True,
+        validators=[URLValidator(schemes=["http", "https"])],
+    )
     azure_api_version = models.CharField(_("Azure API version"), max_length=40, blank=True)
     sealed_key = models.TextField(editable=False, blank=True)
     key_ending = models.CharField(_("key ends with"), max_length=4, blank=True, editable=False)
