@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 from django.db import transaction
+from django_q.models import Task
 from django_q.tasks import async_task
 
 # django-q2 takes these out of a task's own keywords.
@@ -28,3 +30,9 @@ def enqueue(task: Callable[..., Any], **kwargs: int | str | None) -> None:
         raise ValueError(f"django-q2 keeps {sorted(taken)} for itself; name the argument otherwise")
     name = f"{task.__module__}.{task.__qualname__}"
     transaction.on_commit(partial(async_task, name, **kwargs))
+
+
+def forget_results(*, before: datetime) -> int:
+    """Delete what the queue noted about tasks that ended before that moment. Returns how many."""
+    deleted, _ = Task.objects.filter(stopped__lt=before).delete()
+    return int(deleted)

@@ -1,0 +1,50 @@
+"""What monitoring does in the background. Each task is safe to run twice."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.contrib.sessions.models import Session
+from django.utils import timezone
+
+from monitoring.collect import system_figures
+from monitoring.models import SystemMetric
+from monitoring.retention import thin_out_metrics
+from threadhub.lib.tasks import forget_results
+from threads.models import Job
+
+# An export's row goes with its files, which exports look after.
+_PRUNED_KINDS = [kind for kind in Job.Kind if kind != Job.Kind.EXPORT]
+KEEP_JOBS = timedelta(days=30)
+
+
+def collect_system_metrics() -> str:
+    """Write this minute's figures; a second run in the same minute replaces them."""
+    now = timezone.now()
+    figures = system_figures(now)
+    SystemMetric.objects.update_or_create(
+        resolution=SystemMetric.Resolution.MINUTE,
+        measured_at=now.replace(second=0, microsecond=0),
+        defaults=figures,
+    )
+    return (
+        f"CPU {figures['cpu_percent']} %, memory {figures['memory_percent']} %,"
+        f" disk {figures['disk_percent']} %, queue {figures['queue_length']}."
+    )
+
+
+def prune_expired() -> str:
+    """Thin out old figures; remove old jobs, task results and sessions."""
+    now = timezone.now()
+    merged = thin_out_metrics(now)
+    jobs, _ = (
+        Job.objects.exclude(state__in=Job.LIVE_STATES)
+        .filter(kind__in=_PRUNED_KINDS, finished_at__lt=now - KEEP_JOBS)
+        .delete()
+    )
+    results = forget_results(before=now - KEEP_JOBS)
+    sessions, _ = Session.objects.filter(expire_date__lt=now).delete()
+    return (
+        f"Merged {merged} figures; removed {jobs} jobs, {results} task results"
+        f" and {sessions} sessions."
+    )
