@@ -10,5 +10,6 @@ handler500 = "threadhub.lib.errors.server_error"
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
+    path("", include("monitoring.urls")),
     path("", include("threads.urls")),
 ]
