@@ -24,8 +24,8 @@ from threads.search.query.notices import (
     MAX_TERMS,
     MAX_VALUES,
     MIN_PREFIX,
-    Notices,
 )
+from threads.search.query.scanner import Scanner
 from threads.search.query.times import Clock, Unreadable, date_range, number_range
 from threads.search.query.tree import (
     And,
@@ -52,8 +52,6 @@ _FIELD = re.compile(
     re.VERBOSE,
 )
 _REGEX = re.compile(r"/(?P<pattern>(?:[^\s/\\]|\\.)(?:[^/\\]|\\.)*)(?<!\s)/(?=[\s)}]|$)", re.DOTALL)
-_QUOTED = re.compile(r'(?:[^"\\]|\\.)*', re.DOTALL)
-_CLOSING = {'"': '"', "“": '“”"', "”": '“”"', "„": '“”"'}
 
 
 def parse(text: str, *, now: datetime, zone: tzinfo) -> Query:
@@ -64,19 +62,16 @@ def parse(text: str, *, now: datetime, zone: tzinfo) -> Query:
     return _Parser(text, Clock(now=now, zone=zone)).query()
 
 
-class _Parser:
+class _Parser(Scanner):
     def __init__(self, text: str, clock: Clock) -> None:
+        super().__init__(_UNSTORABLE.sub("\ufffd", text[:MAX_LENGTH]))
         self.given = text
-        self.notices = Notices()
         if len(text) > MAX_LENGTH:
             self.notices.add(
                 "too_long", MAX_LENGTH, len(text) - MAX_LENGTH, limit=f"{MAX_LENGTH:,}"
             )
-        self.text = _UNSTORABLE.sub("\ufffd", text[:MAX_LENGTH])
         self.clock = clock
-        self.at = 0
         self.depth = 0
-        self.is_in_thread = False
         self.term_count = 0
         self.options: dict[str, str] = {}
 
@@ -119,7 +114,7 @@ class _Parser:
     def _is_closed(self, closer: str, opened_at: int) -> bool:
         """Whether the sequence ends here; stray closing brackets are told and skipped."""
         while True:
-            self._skip_space()
+            self.skip_space()
             if self.at >= len(self.text):
                 if closer:
                     self.notices.add("unclosed_bracket", opened_at, 1)
@@ -137,7 +132,7 @@ class _Parser:
             self.at += 1
 
     def _operand_follows(self) -> bool:
-        self._skip_space()
+        self.skip_space()
         rest = self.text[self.at :]
         match = _OPERATOR.match(rest)
         return bool(rest) and rest[0] not in ")}" and (not match or match[1] == "NOT")
@@ -153,9 +148,9 @@ class _Parser:
                 if not self._operand_follows():
                     self._stray("NOT", match.start())
                     return None
-            elif self._here("-") and not self._here("--"):
+            elif self.here("-") and not self.here("--"):
                 self.at += 1
-                if not self._rest() or self._rest()[0].isspace() or self._rest()[0] in ")}":
+                if not self.rest() or self.rest()[0].isspace() or self.rest()[0] in ")}":
                     self._stray("-", self.at - 1)
                     return None
             else:
@@ -198,20 +193,20 @@ class _Parser:
         self.depth -= 1
         if node is None and len(self.notices.found()) == noticed:
             self.notices.add("empty_brackets", start, self.at - start)
-        return node
+        return replace(node, span=(start, self.at)) if node else None
 
     def word(self, start: int) -> Node | None:
-        raw = self._bare(stops="")
+        raw = self.bare(stops="")
         # foo:"two words" with a filter that does not exist: the whole of it is text.
         is_named = raw[-1:] in {":", "："} and has_letters(raw)
-        if is_named and self._rest()[:1] in {*QUOTES}:
+        if is_named and self.rest()[:1] in {*QUOTES}:
             return self.term(Phrase(" ".join((raw + self.quoted()).split())), start)
         body, tail = trim(raw)
         if not has_letters(body):
             self._tell_no_letters(raw, start)
             return None
         field = _FIELD.match(body)
-        if _OPERATOR.fullmatch(body) or (field and _known_field(field)):
+        if _OPERATOR.match(body) or (field and _known_field(field)):
             return self.term(Phrase(body), start)  # punctuation before it made it text
         if not is_word(body):
             return self.term(Token(body), start)
@@ -301,8 +296,8 @@ class _Parser:
         self.options[field.name] = values[0]
 
     def thread_group(self, start: int) -> Node | None:
-        if not self._here("{"):
-            value = self._bare(stops="")
+        if not self.here("{"):
+            value = self.bare(stops="")
             suggestion = f"id:{value}" if is_word(value.replace("_", "")) else ""
             self.notices.add("bad_group", start, self.at - start, suggestion=suggestion)
             return None
@@ -325,11 +320,11 @@ class _Parser:
         return None
 
     def scan(self, start: int) -> Node | None:
-        is_substring = self._here("~")
+        is_substring = self.here("~")
         self.at += is_substring
         values_at = self.at
-        is_quoted = self._rest()[:1] in {*QUOTES}
-        value = self.quoted() if is_quoted else self._bare(stops="")
+        is_quoted = self.rest()[:1] in {*QUOTES}
+        value = self.quoted() if is_quoted else self.bare(stops="")
         if not value.strip():
             self.notices.add("empty_filter", start, self.at - start, field="text")
             return None
@@ -341,27 +336,27 @@ class _Parser:
     def values(self) -> list[str]:
         """Read the values of a filter: separated by commas, or by space and OR in brackets."""
         found: list[str] = []
-        is_bracketed = self._here("(")
+        is_bracketed = self.here("(")
         opened_at = self.at
         self.at += is_bracketed
         while self.at < len(self.text):
             if is_bracketed:
-                self._skip_space()
+                self.skip_space()
                 if match := _OPERATOR.match(self.text, self.at):
                     self.at = match.end()
                     continue
-                if self._here(")"):
+                if self.here(")"):
                     self.at += 1
                     return found
-            if self._rest()[:1] in {*QUOTES}:
+            if self.rest()[:1] in {*QUOTES}:
                 value = " ".join(self.quoted().split())
             else:
-                value = self._bare(stops=",")
+                value = self.bare(stops=",")
             if value:
                 found.append(value)
-            if self._here(","):
+            if self.here(","):
                 self.at += 1
-            elif not is_bracketed or not self._rest() or (not value and not self._here(")")):
+            elif not is_bracketed or not self.rest() or (not value and not self.here(")")):
                 break
         if is_bracketed:
             self.notices.add("unclosed_bracket", opened_at, 1)
@@ -383,48 +378,6 @@ class _Parser:
             values=", ".join(field.values),
         )
         return False
-
-    # The scanner.
-
-    def _rest(self) -> str:
-        return self.text[self.at : self.at + 2]
-
-    def _here(self, text: str) -> bool:
-        return self.text.startswith(text, self.at)
-
-    def _skip_space(self) -> None:
-        while self.at < len(self.text) and self.text[self.at].isspace():
-            self.at += 1
-
-    def quoted(self) -> str:
-        """Read a quoted text; typographic quotes, which some keyboards make, close each other."""
-        start = self.at
-        closing = _CLOSING[self.text[start]]
-        pattern = _QUOTED if closing == '"' else re.compile(f"[^{closing}]*")
-        match = pattern.match(self.text, start + 1)
-        end = match.end() if match else start + 1
-        self.at = min(end + 1, len(self.text))
-        if end >= len(self.text) or self.text[end] not in closing:
-            self.notices.add("unclosed_quote", start, 1)
-            end = self.at = len(self.text)
-        return unquote(self.text[start + 1 : end])
-
-    def _bare(self, *, stops: str) -> str:
-        """Read up to a space, a quote, one of `stops` or a bracket that was opened before it."""
-        start = self.at
-        round_depth = brace_depth = 0
-        while self.at < len(self.text):
-            here = self.text[self.at]
-            if here.isspace() or here in QUOTES or here in stops:
-                break
-            if here == ")" and not round_depth:
-                break
-            if here == "}" and not brace_depth and self.is_in_thread:
-                break
-            round_depth += (here == "(") - (here == ")")
-            brace_depth += (here == "{") - (here == "}" and brace_depth > 0)
-            self.at += 1
-        return self.text[start : self.at]
 
     # What is told.
 

@@ -1,0 +1,116 @@
+"""Side bar and chips change the text of a query, and nothing else in it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from threads.search.query import Filter, Or, Query, Word, parse
+from threads.search.query.editing import chips, values_of, with_filter, without_filter
+
+
+def read(text: str) -> Query:
+    return parse(text, now=datetime(2026, 11, 23, tzinfo=UTC), zone=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "value", "expected"),
+    [
+        ("", "tag", "vip", "tag:vip"),
+        ("Refund?  now", "tag", "to check", 'Refund?  now tag:"to check"'),
+        ("tag:vip refund", "tag", "new", "tag:vip,new refund"),
+        ("tag:vip refund", "tag", "vip", "tag:vip refund"),
+        ("-tag:old", "tag", "vip", "-tag:old tag:vip"),
+        ("a OR b", "tag", "vip", "a OR b tag:vip"),
+        ("tag:a OR b", "tag", "vip", "tag:a OR b tag:vip"),
+        ("a OR", "tag", "vip", "a tag:vip"),
+        ('a "b c', "tag", "vip", 'a "b c" tag:vip'),
+        ("(a OR b", "tag", "vip", "a OR b tag:vip"),
+        ("after:7d refund", "after", "1y", "refund after:1y"),
+        ("messages:>5 refund", "messages", "1..9", "refund messages:1..9"),
+        ("refund sort:newest", "sort", "oldest", "refund sort:oldest"),
+        ("(refund sort:newest)", "sort", "oldest", "refund sort:oldest"),
+    ],
+)
+def test_it_adds_a_filter(text: str, field: str, value: str, expected: str) -> None:
+    assert with_filter(text, field, value) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "value", "expected"),
+    [
+        ("tag:vip,new  Refund?", "tag", "vip", "tag:new Refund?"),
+        ("tag:vip Refund?", "tag", "vip", "Refund?"),
+        ("tag:vip,new tag:vip x", "tag", "vip", "tag:new x"),
+        ("tag:vip,new x", "tag", None, "x"),
+        ("-tag:vip x", "tag", "vip", "-tag:vip x"),
+        ("x AND tag:vip", "tag", "vip", "x"),
+        ("x (tag:vip)", "tag", "vip", "x"),
+        ("x after:7d y", "after", None, "x y"),
+        ("x  sort:newest", "sort", None, "x"),
+        ("x", "sort", None, "x"),
+    ],
+)
+def test_it_removes_a_filter(text: str, field: str, value: str | None, expected: str) -> None:
+    assert without_filter(text, field, value) == expected
+
+
+def test_it_tells_metadata_keys_apart() -> None:
+    text = "meta.order:17 meta.shop:berlin"
+
+    assert with_filter(text, "meta", "18", key="order") == "meta.order:17,18 meta.shop:berlin"
+    assert without_filter(text, "meta", key="shop") == "meta.order:17"
+
+
+def test_it_tells_which_values_are_chosen() -> None:
+    assert values_of("tag:vip,new x -tag:old", "tag") == ("vip", "new")
+
+
+def test_it_makes_a_chip_of_each_part() -> None:
+    made = chips('refund "late delivery" -tag:vip (a OR b) thread:{role:tool error}')
+
+    assert [(chip.text, chip.field) for chip in made] == [
+        ("refund", ""),
+        ('"late delivery"', ""),
+        ("-tag:vip", "tag"),
+        ("a OR b", ""),
+        ("thread:{role:tool error}", "thread"),
+    ]
+    assert made[3].node == Or((Word("a"), Word("b")))
+    assert made[3].without == 'refund "late delivery" -tag:vip thread:{role:tool error}'
+
+
+_pieces = st.sampled_from(
+    [*'ab  -()"}', "OR ", "AND ", "tag:x", "tag:y,z ", "thread:{", "after:7d ", "sort:newest "]
+)
+
+
+@given(st.lists(_pieces, max_size=20).map("".join))
+def test_it_adds_and_removes_in_any_text(text: str) -> None:
+    added = with_filter(text, "tag", "new")
+
+    assert "new" in values_of(added, "tag")
+    assert "new" not in values_of(without_filter(added, "tag", "new"), "tag")
+    assert values_of(without_filter(text, "tag"), "tag") == ()
+
+
+@given(st.lists(_pieces, max_size=20).map("".join))
+def test_it_takes_out_any_part_and_nothing_else(text: str) -> None:
+    made = chips(text)
+
+    for chip in made:
+        left = [other.node for other in made if other is not chip]
+        assert [other.node for other in chips(chip.without)] == left
+        assert read(chip.without).sort == read(text).sort
+
+
+def test_it_knows_a_filter_that_cannot_be() -> None:
+    with pytest.raises(KeyError):
+        with_filter("x", "colour", "red")
+
+
+def test_it_keeps_a_filters_own_writing() -> None:
+    assert chips("Tag:vip")[0].node == Filter("tag", ("vip",))
