@@ -1,0 +1,8 @@
+"""The one way into the archive, for every sync and every import."""
+
+from __future__ import annotations
+
+from threads.archive.ingest import ImportReport, ingest
+from threads.archive.writer import ArchiveError, BoundElsewhere, Stored, store
+
+__all__ = ["ArchiveError", "BoundElsewhere", "ImportReport", "Stored", "ingest", "store"]

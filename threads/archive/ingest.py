@@ -1,0 +1,102 @@
+"""Puts what an importer reads into the archive, and counts what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any, Self
+
+from projects.models import Project
+from threads.archive.writer import ArchiveError, store
+from threads.imports import ImportedThread, Place, Problem
+
+_MOST_PROBLEMS = 1_000  # kept in the report; all of them are counted
+
+
+@dataclass(slots=True)
+class ImportReport:
+    """What an import did, or would do. Can be written to JSON and taken up again."""
+
+    is_dry_run: bool = False
+    threads_new: int = 0
+    threads_changed: int = 0
+    threads_unchanged: int = 0
+    messages_new: int = 0
+    messages_changed: int = 0
+    problem_count: int = 0
+    problems: list[dict[str, Any]] = field(default_factory=list)  # [{"line", "message"}]
+
+    @classmethod
+    def from_json(cls, known: dict[str, Any]) -> Self:
+        return cls(**known)
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @property
+    def thread_count(self) -> int:
+        return self.threads_new + self.threads_changed + self.threads_unchanged
+
+    def add_problem(self, line: int, message: str) -> None:
+        self.problem_count += 1
+        if len(self.problems) < _MOST_PROBLEMS:
+            self.problems.append({"line": line, "message": message})
+
+    def __str__(self) -> str:
+        """One line for people, the same for a rehearsal and for the real thing."""
+        would = "would be " if self.is_dry_run else ""
+        return (
+            f"{self.thread_count} threads: {self.threads_new} {would}new,"
+            f" {self.threads_changed} {would}changed, {self.threads_unchanged} unchanged;"
+            f" messages: {self.messages_new} {would}new, {self.messages_changed} {would}changed;"
+            f" {self.problem_count} lines refused."
+        )
+
+
+def ingest(
+    items: Iterable[ImportedThread | Problem],
+    *,
+    project: Project,
+    now: datetime,
+    report: ImportReport,
+    keep_going: Callable[[Place], bool] | None = None,
+) -> bool:
+    """Store what `items` brings and count it in `report`, whose `is_dry_run` decides.
+
+    :param keep_going: asked after each thread with the place in the file; False ends it there.
+    :returns: True when the end was reached.
+    """
+    for item in items:
+        if isinstance(item, Problem):
+            report.add_problem(item.place.line, item.message)
+        else:
+            _ingest_thread(item, project=project, now=now, report=report)
+        if keep_going is not None and not keep_going(item.place):
+            return False
+    return True
+
+
+def _ingest_thread(
+    item: ImportedThread, *, project: Project, now: datetime, report: ImportReport
+) -> None:
+    try:
+        stored = store(
+            item.messages,
+            project=project,
+            external_id=item.thread.remote_id,
+            remote=item.thread,
+            now=now,
+            is_dry_run=report.is_dry_run,
+        )
+    except ArchiveError as error:
+        report.add_problem(item.place.line, str(error))
+        return
+    report.messages_new += stored.messages_new
+    report.messages_changed += stored.messages_changed
+    if stored.is_created:
+        report.threads_new += 1
+    elif stored.is_changed:
+        report.threads_changed += 1
+    else:
+        report.threads_unchanged += 1

@@ -1,0 +1,43 @@
+"""What every importer hands on: threads in the form of a source, and what it could not read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from threads.sources import RemoteMessage, RemoteThread
+
+
+class UnreadableFile(Exception):
+    """The file as a whole cannot be imported. The text says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How far a file has been read: the number of its lines, and of its bytes, so far."""
+
+    line: int = 0
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedThread:
+    """A thread with all its messages. `place` is where the file goes on after it."""
+
+    place: Place
+    thread: RemoteThread
+    messages: tuple[RemoteMessage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that was left out, and why: a sentence. The rest of the file goes on."""
+
+    place: Place
+    message: str
+
+
+class Reader(Protocol):
+    def __call__(self, path: Path, *, start: Place = ...) -> Iterator[ImportedThread | Problem]: ...
