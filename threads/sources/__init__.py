@@ -1,7 +1,13 @@
-"""Where threads come from. Import the public names from here."""
+"""Where threads come from. Import the public names from here: it costs nothing.
+
+`open_source` is what imports the SDK, so only a process that builds a source pays for it.
+"""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from threads.sources.addresses import checked_base_url
 from threads.sources.base import (
     BadAnswer,
     Capability,
@@ -22,6 +28,9 @@ from threads.sources.base import (
     Usage,
 )
 
+if TYPE_CHECKING:
+    import httpx2
+
 __all__ = [
     "BadAnswer",
     "Capability",
@@ -40,4 +49,46 @@ __all__ = [
     "Unavailable",
     "Unsupported",
     "Usage",
+    "checked_base_url",
+    "open_source",
 ]
+
+# What each store calls its threads, for sentences.
+_NOUNS = {
+    "conversations": "conversations",
+    "assistants": "Assistants threads",
+}
+
+
+def open_source(
+    store: str,
+    credentials: Credentials,
+    *,
+    allow_private_hosts: bool = True,
+    transport: httpx2.BaseTransport | None = None,
+) -> Source:
+    """Return the source for a store. Makes no call. The caller closes it.
+
+    The first one in a process imports the SDK: about a second and 44 MiB. One source may be used
+    by several threads as long as each reads other conversations.
+
+    :param allow_private_hosts: False refuses every server that is not on the public internet.
+    :param transport: replaces the network in tests.
+    :raises Denied: when the credentials hold no key.
+    :raises Unavailable: when their address is not one that may be called.
+    :raises Unsupported: when there is no such store.
+    """
+    if store not in _NOUNS:
+        raise Unsupported(f"ThreadHub cannot read a store named {store!r}.")
+    from threads.sources.assistants import Assistants
+    from threads.sources.client import Client
+    from threads.sources.conversations import Conversations
+
+    client = Client(
+        credentials,
+        store=store,
+        noun=_NOUNS[store],
+        allow_private_hosts=allow_private_hosts,
+        transport=transport,
+    )
+    return Assistants(client) if store == "assistants" else Conversations(client)

@@ -176,8 +176,14 @@ class Source(Protocol):
     """
 
     store: ClassVar[str]
-    capabilities: ClassVar[Capability]
-    calls: int  # network calls made so far
+
+    @property
+    def capabilities(self) -> Capability:
+        """What this store offers here; it may depend on the server."""
+
+    @property
+    def calls(self) -> int:
+        """How many network calls it has made so far."""
 
     def check(self) -> None:
         """Make one cheap call that shows whether the key and the address work."""

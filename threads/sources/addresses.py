@@ -1,0 +1,69 @@
+"""Which addresses a source may call: what people enter, and what a name turns out to mean."""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import urlsplit
+
+from threads.sources.base import Unavailable
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+# Where clouds hand their machines' credentials to whoever asks from within; nothing else that
+# ThreadHub could want lives there, so these stay closed even where private hosts are welcome.
+_METADATA = [
+    ipaddress.ip_network(network)
+    for network in ("169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128", "100.100.100.200/32")
+]
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+def _meant(address: _Address) -> _Address:
+    """Return the IPv4 address that an IPv6 one stands for, else the address itself."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or address
+
+
+def refuse_address(text: str, *, allow_private_hosts: bool) -> None:
+    """Do nothing when the IP address may be called.
+
+    :raises Unavailable: when it may not, with the reason.
+    """
+    address = _meant(ipaddress.ip_address(text.split("%", maxsplit=1)[0]))
+    if any(address in network for network in _METADATA if network.version == address.version):
+        raise Unavailable(f"{address} is a link-local or cloud metadata address: never called.")
+    if address.is_multicast:
+        raise Unavailable(f"{address} is a multicast address: no server answers there.")
+    if not allow_private_hosts and not address.is_global:
+        raise Unavailable(
+            f"{address} lies in a private network, which THREADHUB_ALLOW_PRIVATE_HOSTS forbids."
+        )
+
+
+def checked_base_url(url: str, *, allow_private_hosts: bool) -> str:
+    """Return `url` without a trailing slash.
+
+    Names are not looked up here: what they mean is checked again at each connection.
+
+    :raises Unavailable: when it is no http(s) address of a server, or one not to be called.
+    """
+    try:
+        parts = urlsplit(url.strip())
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise Unavailable("The address is not a valid URL.") from None
+    if parts.scheme not in {"http", "https"} or not host:
+        raise Unavailable("The address must begin with https:// or http:// and name a server.")
+    if parts.username or parts.password:
+        raise Unavailable("The address must not hold a user name or password; enter the key apart.")
+    if parts.query or parts.fragment:
+        raise Unavailable("The address must end with its path, without ? or #.")
+    try:
+        ipaddress.ip_address(host.split("%")[0])
+    except ValueError:
+        return url.strip().rstrip("/")
+    refuse_address(host, allow_private_hosts=allow_private_hosts)
+    return url.strip().rstrip("/")

@@ -1,0 +1,149 @@
+"""The Assistants store: switched off at OpenAI, alive at Azure and on compatible servers."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from threads.sources.base import (
+    Capability,
+    Page,
+    Part,
+    RemoteMessage,
+    RemoteThread,
+    Unsupported,
+    Usage,
+)
+from threads.sources.client import Client
+from threads.sources.conversations import first_of, metadata_of
+from threads.sources.items import is_final, role_of, word
+from threads.sources.paging import Found, Pager, segment
+from threads.sources.parts import parts_of, text_of, worth_keeping
+from threads.sources.reading import Json
+from threads.sources.times import moment
+
+# Without this header a server may answer in the shape of the API's first version.
+_HEADERS = {"OpenAI-Beta": "assistants=v2"}
+
+
+def number(value: Any) -> int | None:
+    """Return a count as an integer; None for everything that is no count."""
+    is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return value if is_count else None
+
+
+class Assistants:
+    """Reads `/threads` with their messages and runs."""
+
+    store: ClassVar[str] = "assistants"
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._pager = Pager(client, headers=_HEADERS)
+
+    @property
+    def capabilities(self) -> Capability:
+        """OpenAI never listed threads; Foundry and some compatible servers do."""
+        listing = Capability.NONE if self._client.place.is_openai else Capability.LIST_THREADS
+        known = Capability.MESSAGE_TIMES | Capability.USAGE | Capability.RESUME_AFTER
+        return known | listing
+
+    @property
+    def calls(self) -> int:
+        return self._client.calls
+
+    def check(self) -> None:
+        """Ask for one assistant."""
+        self._pager.page("/assistants", None, limit=1)
+
+    def threads(
+        self, cursor: str | None = None, *, limit: int = 100, user: str = ""
+    ) -> Page[RemoteThread]:
+        if user:
+            raise Unsupported("Assistants threads cannot be listed by user.")
+        if self._client.place.is_openai:
+            raise Unsupported("OpenAI lists no Assistants threads; their ids come from you.")
+        found, after = self._pager.threads("/threads", cursor, limit=limit)
+        return Page(tuple(self._thread(each.item, each.id) for each in found), after)
+
+    def thread(self, remote_id: str) -> RemoteThread:
+        return self._thread(self._pager.object(f"/threads/{segment(remote_id)}"), remote_id)
+
+    @staticmethod
+    def _thread(item: Json, remote_id: str) -> RemoteThread:
+        metadata = metadata_of(item)
+        return RemoteThread(
+            remote_id=remote_id,
+            title=first_of(metadata, "title", "topic", "name", "subject", longest=300),
+            end_user=first_of(metadata, "user", "user_id", "end_user", longest=200),
+            created_at=moment(item.get("created_at")),
+            metadata=metadata,
+        )
+
+    def messages(
+        self, remote_id: str, after: str | None = None, *, limit: int = 100
+    ) -> Page[RemoteMessage]:
+        owner = f"/threads/{segment(remote_id)}"
+        found, following = self._pager.page(f"{owner}/messages", after, limit=limit, owner=owner)
+        return Page(tuple(self._message(each) for each in found), following)
+
+    @staticmethod
+    def _message(found: Found) -> RemoteMessage:
+        item = found.item
+        parts = parts_of(item.get("content"))
+        attached = item.get("attachments")
+        files = [
+            Part("file", file_id=word(each.get("file_id")))
+            for each in (attached if isinstance(attached, list) else [])
+            if isinstance(each, dict) and each.get("file_id")
+        ]
+        status = word(item.get("status"), longest=20)
+        created_at = moment(item.get("created_at"))
+        return RemoteMessage(
+            remote_id=found.id,
+            role=role_of(item.get("role")),
+            text=text_of(parts),
+            type=word(item.get("object"), longest=60) or "message",
+            parts=worth_keeping((*parts, *files)),
+            assistant_id=word(item.get("assistant_id")),
+            group_id=word(item.get("run_id")),
+            model=word(item.get("model"), longest=120),
+            status=status,
+            is_final=is_final(status),
+            created_at=created_at,
+            time_source="given" if created_at else "unknown",
+            raw=found.raw,
+        )
+
+    def usage(self, remote_id: str) -> Usage | None:
+        """Add up the thread's runs: one call per hundred. None when no run tells its tokens.
+
+        A run that goes on, or that does not tell, makes the sum inexact.
+        """
+        path = f"/threads/{segment(remote_id)}/runs"
+        counts: dict[str, int | None] = {"input": None, "output": None, "total": None}
+        names = {"input": "prompt_tokens", "output": "completion_tokens", "total": "total_tokens"}
+        cached: int | None = None
+        is_exact, after = True, None
+        while True:
+            found, after = self._pager.page(path, after, limit=100)
+            for each in found:
+                given = each.item.get("usage")
+                if not isinstance(given, dict):
+                    is_exact = False
+                    continue
+                for ours, theirs in names.items():
+                    value = number(given.get(theirs))
+                    is_exact = is_exact and value is not None
+                    if value is not None:
+                        counts[ours] = (counts[ours] or 0) + value
+                details = given.get("prompt_token_details")
+                hit = number(details.get("cached_tokens")) if isinstance(details, dict) else None
+                cached = cached if hit is None else (cached or 0) + hit
+            if after is None:
+                break
+        if all(value is None for value in counts.values()):
+            return None
+        return Usage(**counts, cached=cached, source="run", is_exact=is_exact)
+
+    def close(self) -> None:
+        self._client.close()
