@@ -78,16 +78,21 @@ _ERRORS = frozenset(
 )
 
 
+def sentence_for(code: str, *, has_suggestion: bool) -> str:
+    """Return the English sentence, not filled in; "" for a code that is not the parser's."""
+    sentence = MESSAGES.get(code, "")
+    return MESSAGES.get(f"{code}_like", sentence) if has_suggestion else sentence
+
+
 def make_notice(
     code: str, position: int, length: int, *, suggestion: str = "", **parameters: str
 ) -> Notice:
     """Build the notice; with a suggestion, codes that have a sentence for one use it."""
     if suggestion:
         parameters["suggestion"] = suggestion
-    sentence = MESSAGES.get(f"{code}_like", MESSAGES[code]) if suggestion else MESSAGES[code]
     return Notice(
         code=code,
-        message=sentence.format(**parameters),
+        message=sentence_for(code, has_suggestion=bool(suggestion)).format(**parameters),
         position=position,
         length=length,
         suggestion=suggestion,
