@@ -55,8 +55,8 @@ def read(text: str) -> Query:
         (
             "thread:{role:tool err*}",
             (
-                "Threads: the thread has a message with [role tool and a word beginning with “err”];"
-                " best match first."
+                "Threads: the thread has a message with [role tool and a word beginning with"
+                " “err”]; best match first."
             ),
         ),
         ("-(a b)", "Threads: not (“a” and “b”); newest first."),
