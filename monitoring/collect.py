@@ -54,7 +54,7 @@ def cpu_percent() -> float:
     cache.set(key, (idle, total), 600)
     if before is None or total - before[1] < 0.5:
         return float(psutil.cpu_percent(interval=0.1))
-    busy = 1 - (idle - before[0]) / (total - before[1])
+    busy: float = 1 - (idle - before[0]) / (total - before[1])
     return round(100 * min(1.0, max(0.0, busy)), 1)
 
 
