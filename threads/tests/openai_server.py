@@ -82,7 +82,12 @@ class OpenAIServer:
         self.latency_seconds = latency_seconds
         self.objects: dict[str, Json] = {}
         self.lists: dict[str, list[Json]] = {}
+        # What begins the paths that it knows; elsewhere it says "Invalid URL" as OpenAI does.
+        self.offers = {"conversations", "threads", "assistants", "chatkit", "chat", "responses"}
+        self.offers |= {"agents", "models"}
         self.default_order: dict[str, str] = {}
+        self.has_more = "true"  # "never": says false on every page; "unsaid": says nothing
+        self.largest_page = _LARGEST_PAGE  # smaller: pages are cut to it without a word
         self.calls: list[Call] = []
         self.most_at_once = 0
         self._at_once = 0
@@ -94,6 +99,7 @@ class OpenAIServer:
             target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
         )
         self.lists["/models"] = [{"id": "gpt-test", "object": "model", "created": 1_700_000_000}]
+        self.lists["/assistants"] = []
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -156,7 +162,6 @@ class OpenAIServer:
             "tool_resources": {},
         }
         self._add_list(f"{path}/runs", runs)
-        self.lists.setdefault("/assistants", [])
         return self._add_list(f"{path}/messages", messages)
 
     def _add_list(self, path: str, items: Sequence[Json]) -> list[Json]:
@@ -185,8 +190,9 @@ class OpenAIServer:
         """From now on, do something wrong where the path contains `path`.
 
         `kind`: a status (`"401"`, `"403"`, `"404"`, `"429"`, `"500"`, any other), `"quota"` (429,
-        insufficient_quota), `"html"`, `"truncated"` (JSON cut in half), `"dropped"` (the
-        connection ends within the body), `"shape"` (a JSON list), `"empty"`, `"redirect"`,
+        insufficient_quota), `"html"`, `"html404"`, `"truncated"` (JSON cut in half),
+        `"dropped"` (the connection ends within the body), `"shape"` (a JSON list), `"empty"`,
+        `"redirect"`,
         `"endless"` (the first page for ever, has_more true), `"slow"` (waits `seconds` first,
         then answers properly). `times`: this often, then never more. `every`: each n-th call only.
         `skip`: leaves the first n calls alone. `headers` go with the answer: Retry-After.
@@ -236,6 +242,11 @@ class OpenAIServer:
             with self._lock:
                 self._at_once -= 1
 
+    @staticmethod
+    def encode(answer: Json) -> str:
+        """Return the text in which the server sends this."""
+        return json.dumps(answer)
+
     def _answer(self, call: Call, *, endless: bool = False) -> tuple[int, Json]:
         given = call.headers.get("authorization", "").removeprefix("Bearer ")
         if self.key not in (given, call.headers.get("api-key")):
@@ -247,8 +258,7 @@ class OpenAIServer:
         if call.path in self.objects:
             return 200, self.objects[call.path]
         parent, _, name = call.path.rpartition("/")
-        kinds = {known.split("/")[1] for known in [*self.objects, *self.lists]}
-        if parent.split("/")[1:2] and parent.split("/")[1] in kinds | {"conversations"}:
+        if parent.strip("/").split("/")[0] in self.offers:
             return _error(404, f"No object found with id '{name}'.")
         return _error(404, f"Invalid URL ({call.method} /v1{call.path})")
 
@@ -268,11 +278,13 @@ class OpenAIServer:
             if after not in ids:
                 return _error(404, f"No item found with id '{after}'.", param="after")
             items = items[ids.index(after) + 1 :]
+        limit = min(limit, self.largest_page)
         page = items[:limit]
         answer: Json = {"object": "list", "data": page}
         answer["first_id"] = page[0].get("id") if page else None
         answer["last_id"] = page[-1].get("id") if page else None
-        answer["has_more"] = endless or len(items) > limit
+        if self.has_more != "unsaid":
+            answer["has_more"] = endless or (self.has_more == "true" and len(items) > limit)
         return 200, answer
 
 
@@ -325,6 +337,8 @@ class _Handler(BaseHTTPRequestHandler):
         match fault.kind:
             case "html":
                 self._send(200, html, "text/html", **fault.headers)
+            case "html404":
+                self._send(404, html, "text/html", **fault.headers)
             case "truncated":
                 self._send(200, body[: len(body) // 2], "application/json", **fault.headers)
             case "dropped":
@@ -357,7 +371,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return
             status, answer = owner._answer(call, endless=fault is not None)
             headers = {"x-request-id": f"req_{len(owner.calls)}"}
-            self._send(status, json.dumps(answer).encode(), "application/json", **headers)
+            self._send(status, owner.encode(answer).encode(), "application/json", **headers)
 
     do_GET = do_POST = do_DELETE = do_PUT = do_PATCH = _handle  # noqa: N815 - the base class decides
 
