@@ -29,6 +29,8 @@ from threads.sources.base import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import httpx2
 
 __all__ = [
@@ -66,6 +68,7 @@ def open_source(
     *,
     allow_private_hosts: bool = True,
     transport: httpx2.BaseTransport | None = None,
+    before_call: Callable[[], None] | None = None,
 ) -> Source:
     """Return the source for a store. Makes no call. The caller closes it.
 
@@ -74,6 +77,7 @@ def open_source(
 
     :param allow_private_hosts: False refuses every server that is not on the public internet.
     :param transport: replaces the network in tests.
+    :param before_call: called before each request; a `SourceError` from it stops the request.
     :raises Denied: when the credentials hold no key.
     :raises Unavailable: when their address is not one that may be called.
     :raises Unsupported: when there is no such store.
@@ -90,5 +94,6 @@ def open_source(
         noun=_NOUNS[store],
         allow_private_hosts=allow_private_hosts,
         transport=transport,
+        before_call=before_call,
     )
     return Assistants(client) if store == "assistants" else Conversations(client)

@@ -49,8 +49,10 @@ class _Guard(httpx2.BaseTransport):
         *,
         authorization: Mapping[str, str],
         allow_private_hosts: bool,
+        before_call: Callable[[], None] | None,
     ) -> None:
         self._inner = inner
+        self._before_call = before_call
         self._authorization = authorization
         self._allow_private_hosts = allow_private_hosts
         self.calls = 0
@@ -69,6 +71,8 @@ class _Guard(httpx2.BaseTransport):
             raise
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        if self._before_call is not None:
+            self._before_call()
         with self._lock:
             self.calls += 1
         deadline = time.monotonic() + LONGEST_CALL_SECONDS
@@ -114,6 +118,7 @@ class Client:
 
     :param noun: what the store calls its threads, for sentences.
     :param transport: replaces the network in tests.
+    :param before_call: called before each request; a `SourceError` from it stops the request.
     :raises Denied: when there is no key.
     :raises Unavailable: when the address is not one that may be called.
     """
@@ -126,6 +131,7 @@ class Client:
         noun: str,
         allow_private_hosts: bool = True,
         transport: httpx2.BaseTransport | None = None,
+        before_call: Callable[[], None] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         key = credentials.api_key.strip()
@@ -145,6 +151,7 @@ class Client:
             transport or httpx2.HTTPTransport(verify=_tls()),
             authorization=authorization,
             allow_private_hosts=allow_private_hosts,
+            before_call=before_call,
         )
         # Neither proxies nor .netrc from the environment, and no redirect: the key would go along.
         http = httpx2.Client(
