@@ -1,0 +1,417 @@
+"""The index in SQLite: two FTS5 tables, the views they are made from and the triggers.
+
+`search_message` has one row a message, with the message's search key as row id, and keeps no
+text of its own (external content). Its columns: `body`, what people and assistants said;
+`aside`, what searches leave out unless asked (tool calls and output, reasoning, system prompts,
+hidden messages); `tags`, short words to filter by. `search_thread` has one row a thread: title,
+remark and ids. Threads in the trash are in neither. Whoever writes, triggers follow within the
+same transaction.
+"""
+
+# ruff: noqa: S608 - every statement is made of the constants below, values are parameters
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from django.db import transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.utils import DatabaseError
+
+from threads.search.fold import FOLD_VERSION
+
+SCHEMA = f"sqlite-1.{FOLD_VERSION}"
+_TOKENIZER = "porter unicode61 remove_diacritics 2"
+_BATCH = 5_000  # messages in one transaction of a rebuild: writers wait 0.2 s at most
+
+# A thread's row id in its index: the second it began, then its id, so that the index runs in
+# the order of time and the thread is known without a join. 2^28 threads are 268 million.
+THREAD_BITS = 28
+THREAD_MASK = (1 << THREAD_BITS) - 1
+
+
+def _thread_key(row: str) -> str:
+    return (
+        f"(((CAST(strftime('%s', coalesce({row}.created_at, {row}.archived_at)) AS INTEGER)"
+        f" - 1577836800) << {THREAD_BITS}) | {row}.id)"
+    )
+
+
+def _is_aside(row: str) -> str:
+    return (
+        f"({row}.kind <> 'message' OR {row}.is_hidden"
+        f" OR {row}.role IN ('tool', 'system', 'developer'))"
+    )
+
+
+def _columns(row: str) -> str:
+    """What the index holds of a message row: body, aside and tags, as SQL expressions."""
+    features = " || ".join(
+        f"CASE WHEN {row}.features & {bit} THEN ' f{bit}' ELSE '' END"
+        for bit in (1, 2, 4, 8, 16, 32, 64)
+    )
+    return (
+        f"CASE WHEN {_is_aside(row)} THEN '' ELSE th_fold({row}.text) END AS body,"
+        f" CASE WHEN {_is_aside(row)} THEN th_fold({row}.text) ELSE '' END AS aside,"
+        f" 'p' || {row}.project_id || ' r' || substr({row}.role, 1, 2)"
+        f" || CASE WHEN {row}.features THEN {features} ELSE '' END AS tags"
+    )
+
+
+_VIEWS = {
+    "search_message_source": (
+        f"SELECT m.search_key, {_columns('m')} FROM threads_message m"
+        " CROSS JOIN threads_thread t ON t.id = m.thread_id WHERE t.trashed_at IS NULL"
+    ),
+    "search_thread_source": (
+        f"SELECT t.id, {_thread_key('t')} AS thread_key,"
+        " th_fold(t.title) AS title, th_fold(t.remark) AS remark,"
+        " th_fold(t.external_id || ' ' || t.short_id || ' ' || t.end_user"
+        " || ' ' || coalesce(a.name || ' ' || a.external_id, '')"
+        " || ' ' || coalesce((SELECT group_concat(name, ' ') FROM ("
+        "SELECT g.name FROM threads_thread_tags tt JOIN projects_tag g"
+        " ON g.id = tt.tag_id WHERE tt.thread_id = t.id ORDER BY g.name)), '')) AS other,"
+        " 'p' || t.project_id AS tags"
+        " FROM threads_thread t LEFT JOIN threads_assistant a ON a.id = t.assistant_id"
+        " WHERE t.trashed_at IS NULL"
+    ),
+}
+_TABLES = ("search_message", "search_message_new", "search_thread", "search_meta")
+_THREAD_COLUMNS = "rowid, title, remark, other, tags"
+_THREAD_SELECT = "SELECT thread_key, title, remark, other, tags FROM search_thread_source"
+
+
+def _message_table(name: str) -> list[str]:
+    return [
+        (
+            f"CREATE VIRTUAL TABLE {name} USING fts5(body, aside, tags,"
+            " content='search_message_source', content_rowid='search_key',"
+            f' tokenize="{_TOKENIZER}")'
+        ),
+        # What a filter adds to the match is none of the ranking's business.
+        f"INSERT INTO {name}({name}, rank) VALUES('rank', 'bm25(1.0, 1.0, 0.0)')",
+    ]
+
+
+def _message_triggers(table: str, *, upto: str = "") -> dict[str, str]:
+    """The triggers that keep `table` in step; `upto` limits them to what a rebuild has read.
+
+    A delete tells FTS5 the old text, so it has to be told exactly of rows that are there:
+    those of threads that exist and are not in the trash.
+    """
+
+    def reached(row: str) -> str:
+        return f" AND {row}.search_key <= {upto}" if upto else ""
+
+    def live(row: str) -> str:
+        return f"(SELECT trashed_at IS NULL FROM threads_thread WHERE id = {row}.thread_id)"
+
+    def remove(row: str, source: str = "") -> str:
+        return (
+            f"INSERT INTO {table}({table}, rowid, body, aside, tags)"
+            f" SELECT 'delete', {row}.search_key, {_columns(row)} {source}"
+        )
+
+    def add(row: str, source: str = "") -> str:
+        return (
+            f"INSERT INTO {table}(rowid, body, aside, tags)"
+            f" SELECT {row}.search_key, {_columns(row)} {source}"
+        )
+
+    changed = " OR ".join(
+        f"old.{column} IS NOT new.{column}"
+        for column in (
+            "text",
+            "thread_id",
+            "project_id",
+            "role",
+            "kind",
+            "is_hidden",
+            "features",
+            "search_key",
+        )
+    )
+    of_thread = "FROM threads_message m WHERE m.thread_id = "
+    return {
+        f"{table}_insert": (
+            f"AFTER INSERT ON threads_message WHEN {live('new')}{reached('new')}"
+            f" BEGIN {add('new')}; END"
+        ),
+        f"{table}_delete": (
+            f"AFTER DELETE ON threads_message WHEN {live('old')}{reached('old')}"
+            f" BEGIN {remove('old')}; END"
+        ),
+        f"{table}_update": (
+            f"AFTER UPDATE ON threads_message WHEN {changed}"
+            f" BEGIN {remove('old')} WHERE {live('old')}{reached('old')};"
+            f" {add('new')} WHERE {live('new')}{reached('new')}; END"
+        ),
+        f"{table}_trash": (
+            "AFTER UPDATE OF trashed_at ON threads_thread"
+            " WHEN (old.trashed_at IS NULL) <> (new.trashed_at IS NULL)"
+            f" BEGIN {remove('m', of_thread)} new.id"
+            f" AND new.trashed_at IS NOT NULL{reached('m')};"
+            f" {add('m', of_thread)} new.id AND new.trashed_at IS NULL{reached('m')}; END"
+        ),
+        # Where a thread goes before its messages, they leave the index with it.
+        f"{table}_thread": (
+            "BEFORE DELETE ON threads_thread WHEN old.trashed_at IS NULL"
+            f" BEGIN {remove('m', of_thread)} old.id{reached('m')}; END"
+        ),
+    }
+
+
+def _thread_triggers() -> dict[str, str]:
+    def add(which: str) -> str:
+        return f"INSERT INTO search_thread({_THREAD_COLUMNS}) {_THREAD_SELECT} WHERE {which}"
+
+    def again(which: str) -> str:
+        """Take the rows of some threads out and put them in anew."""
+        return (
+            "DELETE FROM search_thread WHERE rowid IN"
+            f" (SELECT {_thread_key('t')} FROM threads_thread t WHERE t.{which});"
+            f" {add(which)};"
+        )
+
+    changed = " OR ".join(
+        f"old.{column} IS NOT new.{column}"
+        for column in (
+            "title",
+            "remark",
+            "external_id",
+            "short_id",
+            "end_user",
+            "assistant_id",
+            "project_id",
+            "created_at",
+            "trashed_at",
+        )
+    )
+    return {
+        "search_thread_insert": (f"AFTER INSERT ON threads_thread BEGIN {add('id = new.id')}; END"),
+        "search_thread_delete": (
+            "AFTER DELETE ON threads_thread BEGIN"
+            f" DELETE FROM search_thread WHERE rowid = {_thread_key('old')}; END"
+        ),
+        "search_thread_update": (
+            f"AFTER UPDATE ON threads_thread WHEN {changed} BEGIN"
+            f" DELETE FROM search_thread WHERE rowid = {_thread_key('old')};"
+            f" {add('id = new.id')}; END"
+        ),
+        "search_thread_tagged": (
+            f"AFTER INSERT ON threads_thread_tags BEGIN {again('id = new.thread_id')} END"
+        ),
+        "search_thread_untagged": (
+            f"AFTER DELETE ON threads_thread_tags BEGIN {again('id = old.thread_id')} END"
+        ),
+        "search_thread_tag_name": (
+            "AFTER UPDATE OF name ON projects_tag WHEN old.name IS NOT new.name BEGIN"
+            f" {again('id IN (SELECT thread_id FROM threads_thread_tags WHERE tag_id = new.id)')}"
+            " END"
+        ),
+        "search_thread_assistant": (
+            "AFTER UPDATE OF name, external_id ON threads_assistant"
+            " WHEN old.name IS NOT new.name OR old.external_id IS NOT new.external_id BEGIN"
+            " DELETE FROM search_thread WHERE rowid IN"
+            f" (SELECT {_thread_key('t')} FROM threads_thread t WHERE t.assistant_id = new.id);"
+            f" INSERT INTO search_thread({_THREAD_COLUMNS}) {_THREAD_SELECT}"
+            " WHERE id IN (SELECT id FROM threads_thread WHERE assistant_id = new.id); END"
+        ),
+    }
+
+
+def _run(connection: BaseDatabaseWrapper, statements: list[str]) -> None:
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+
+
+def _objects(connection: BaseDatabaseWrapper, kind: str) -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            r"SELECT name FROM sqlite_master WHERE type = %s AND name LIKE 'search\_%%' ESCAPE '\'",
+            [kind],
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+def _set(connection: BaseDatabaseWrapper, name: str, value: object) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT OR REPLACE INTO search_meta VALUES(%s, %s)", [name, str(value)])
+
+
+def version(connection: BaseDatabaseWrapper) -> str:
+    """Return the version of the index that is there; empty when there is none."""
+    if "search_meta" not in _objects(connection, "table"):
+        return ""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT value FROM search_meta WHERE name = 'version'")
+        row = cursor.fetchone()
+    return row[0] if row else ""
+
+
+def drop(connection: BaseDatabaseWrapper) -> None:
+    """Take triggers, views and tables away: SQLite remakes tables only when nothing refers."""
+    triggers, views = _objects(connection, "trigger"), _objects(connection, "view")
+    tables = set(_objects(connection, "table")) & set(_TABLES)
+    with transaction.atomic(using=connection.alias):
+        _run(connection, [f"DROP TRIGGER {name}" for name in triggers])
+        _run(connection, [f"DROP TABLE {name}" for name in sorted(tables)])
+        _run(connection, [f"DROP VIEW {name}" for name in views])
+
+
+def create(connection: BaseDatabaseWrapper) -> None:
+    """Lay the whole index out, empty and without its version; drop what was there."""
+    with transaction.atomic(using=connection.alias):
+        drop(connection)
+        _run(
+            connection,
+            [
+                "CREATE TABLE search_meta(name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+                *(f"CREATE VIEW {name} AS {select}" for name, select in _VIEWS.items()),
+                *_message_table("search_message"),
+                (
+                    "CREATE VIRTUAL TABLE search_thread USING"
+                    f' fts5(title, remark, other, tags, tokenize="{_TOKENIZER}")'
+                ),
+                (
+                    "INSERT INTO search_thread(search_thread, rank)"
+                    " VALUES('rank', 'bm25(4.0, 2.0, 1.0, 0.0)')"
+                ),
+                *(
+                    f"CREATE TRIGGER {name} {body}"
+                    for name, body in (
+                        _message_triggers("search_message") | _thread_triggers()
+                    ).items()
+                ),
+            ],
+        )
+
+
+def fill(connection: BaseDatabaseWrapper) -> None:
+    """Index everything at once, into an index that create() has just laid out."""
+    with transaction.atomic(using=connection.alias):
+        _run(
+            connection,
+            [
+                (
+                    "INSERT INTO search_message(rowid, body, aside, tags)"
+                    " SELECT search_key, body, aside, tags FROM search_message_source"
+                    " ORDER BY search_key"
+                ),
+                (
+                    f"INSERT INTO search_thread({_THREAD_COLUMNS}) {_THREAD_SELECT}"
+                    " ORDER BY thread_key"
+                ),
+            ],
+        )
+        _set(connection, "version", SCHEMA)
+
+
+def rebuild(connection: BaseDatabaseWrapper, progress: Callable[[int], None]) -> None:
+    """Build the message index beside the one in use and swap; searches and writers go on.
+
+    Batches run in the order of keys. Triggers of the new table follow every change to what was
+    already read; what comes behind is read later.
+    """
+    upto = "(SELECT CAST(value AS INTEGER) FROM search_meta WHERE name = 'rebuilt_to')"
+    new = _message_triggers("search_message_new", upto=upto)
+    with transaction.atomic(using=connection.alias):
+        _forget_new(connection)
+        _run(connection, _message_table("search_message_new"))
+        _set(connection, "rebuilt_to", -(1 << 62))
+        _run(connection, [f"CREATE TRIGGER {name} {body}" for name, body in new.items()])
+    for done in _batches(connection):
+        progress(done)
+    with transaction.atomic(using=connection.alias):
+        # Whoever inserted since the last batch is behind the mark; the lock is held now.
+        for _ in _batches(connection):
+            pass
+        _run(
+            connection,
+            [
+                *(f"DROP TRIGGER {name}" for name in _objects(connection, "trigger")),
+                "DROP TABLE search_message",
+                "ALTER TABLE search_message_new RENAME TO search_message",
+                *(
+                    f"CREATE TRIGGER {name} {body}"
+                    for name, body in (
+                        _message_triggers("search_message") | _thread_triggers()
+                    ).items()
+                ),
+                "DELETE FROM search_meta WHERE name = 'rebuilt_to'",
+                "DELETE FROM search_thread",
+                (
+                    f"INSERT INTO search_thread({_THREAD_COLUMNS}) {_THREAD_SELECT}"
+                    " ORDER BY thread_key"
+                ),
+            ],
+        )
+        _set(connection, "version", SCHEMA)
+    optimize(connection)
+
+
+def _forget_new(connection: BaseDatabaseWrapper) -> None:
+    """Clear away a rebuild that was interrupted."""
+    triggers = _objects(connection, "trigger")
+    _run(
+        connection,
+        [f"DROP TRIGGER {name}" for name in triggers if name.startswith("search_message_new")],
+    )
+    _run(connection, ["DROP TABLE IF EXISTS search_message_new"])
+
+
+def _batches(connection: BaseDatabaseWrapper) -> Iterator[int]:
+    """Index what lies behind the mark, a transaction each; yield how many rows were read."""
+    while True:
+        with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT CAST(value AS INTEGER) FROM search_meta WHERE name = 'rebuilt_to'"
+            )
+            (mark,) = cursor.fetchone()
+            cursor.execute(
+                "SELECT max(search_key), count(*) FROM (SELECT search_key FROM threads_message"
+                " WHERE search_key > %s ORDER BY search_key LIMIT %s)",
+                [mark, _BATCH],
+            )
+            end, count = cursor.fetchone()
+            if not count:
+                return
+            cursor.execute(
+                "INSERT INTO search_message_new(rowid, body, aside, tags)"
+                " SELECT search_key, body, aside, tags FROM search_message_source"
+                " WHERE search_key > %s AND search_key <= %s ORDER BY search_key",
+                [mark, end],
+            )
+            _set(connection, "rebuilt_to", end)
+        yield count
+
+
+def optimize(connection: BaseDatabaseWrapper) -> None:
+    """Merge the index's parts into one: lookups of rare words get twice to six times faster."""
+    for table in ("search_message", "search_thread"):
+        _run(connection, [f"INSERT INTO {table}({table}) VALUES('optimize')"])
+
+
+def check(connection: BaseDatabaseWrapper) -> list[str]:
+    """Return what is wrong with the index, in sentences; reads every row."""
+    problems = []
+    for table, level in (("search_message", 1), ("search_thread", 0)):
+        try:
+            with transaction.atomic(using=connection.alias):
+                _run(
+                    connection,
+                    [f"INSERT INTO {table}({table}, rank) VALUES('integrity-check', {level})"],
+                )
+        except DatabaseError as problem:
+            problems.append(f"{table} does not agree with the archive ({problem}).")
+    with connection.cursor() as cursor:
+        for what, first, second in (
+            ("missing", _THREAD_SELECT, f"SELECT {_THREAD_COLUMNS} FROM search_thread"),
+            ("superfluous", f"SELECT {_THREAD_COLUMNS} FROM search_thread", _THREAD_SELECT),
+        ):
+            cursor.execute(f"SELECT count(*) FROM ({first} EXCEPT {second})")
+            (count,) = cursor.fetchone()
+            if count:
+                problems.append(f"search_thread: {count} rows are {what}.")
+    return problems
