@@ -123,7 +123,7 @@ def _write_zip(
         for name, group in groups:
             with SpooledTemporaryFile(max_size=_IN_MEMORY) as document:
                 one = exporter.write(group, document, options)  # type: ignore[arg-type]
-                sha256 = _digest(document)  # type: ignore[arg-type]
+                sha256 = _digest(document)
                 size = document.seek(0, 2)
                 document.seek(0)
                 with archive.open(name, "w", force_zip64=True) as member:
