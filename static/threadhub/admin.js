@@ -1,0 +1,40 @@
+/* The console on every page: the menu on narrow screens, labels for lists that became cards. */
+(() => {
+  "use strict";
+  document.documentElement.classList.add("th-js");
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
+  if (/^[\w+/-]+$/.test(zone) && !document.cookie.split("; ").includes(`threadhub_timezone=${zone}`)) {
+    const secure = location.protocol === "https:" ? "; Secure" : "";
+    document.cookie = `threadhub_timezone=${zone}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
+  }
+  document.addEventListener("DOMContentLoaded", () => {
+    const menu = document.querySelector(".th-menu");
+    const nav = document.getElementById("nav-sidebar");
+    if (menu && nav) {
+      menu.addEventListener("click", () => {
+        menu.setAttribute("aria-expanded", String(nav.classList.toggle("is-open")));
+      });
+    } else if (menu) {
+      menu.hidden = true;
+    }
+    const heads = [...document.querySelectorAll("#result_list thead th")];
+    for (const row of document.querySelectorAll("#result_list tbody tr")) {
+      [...row.children].forEach((cell, index) => {
+        const label = heads[index]?.querySelector(".text")?.textContent.trim();
+        if (label && cell.tagName === "TD") cell.dataset.label = label;
+      });
+    }
+    document.addEventListener("click", (event) => {
+      for (const open of document.querySelectorAll("details.th-filter[open], details.th-account[open]")) {
+        if (!open.contains(event.target)) open.open = false;
+      }
+    });
+    document.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      for (const open of document.querySelectorAll("details.th-filter[open], details.th-account[open]")) {
+        open.open = false;
+        open.querySelector("summary").focus();
+      }
+    });
+  });
+})();

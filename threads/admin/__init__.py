@@ -1,0 +1,7 @@
+"""The console's pages for the archive, its connections and its background work."""
+
+from __future__ import annotations
+
+from threads.admin import connections, jobs, messages, threads
+
+__all__ = ["connections", "jobs", "messages", "threads"]

@@ -1,0 +1,231 @@
+"""The console's pages for background work: jobs with their progress, and the ledger of syncs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import models
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.html import format_html_join
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
+
+from projects.admin.access import Managed, ProjectFilter, ReadOnly, user_of
+from projects.admin.display import UNKNOWN, as_json, badge, moment, number, seconds
+from threads.models import Job, SyncRun
+
+STATE_KIND = {
+    "queued": "quiet",
+    "running": "info",
+    "done": "ok",
+    "failed": "error",
+    "cancelled": "quiet",
+}
+
+
+def state_of(job: Job) -> dict[str, Any]:
+    """Return what the progress page shows and asks for again while the job is live."""
+    if job.total_count:
+        progress = gettext("%(done)s of %(total)s") % {
+            "done": number(job.done_count),
+            "total": number(job.total_count),
+        }
+    else:
+        progress = number(job.done_count) if job.done_count else ""
+    is_cancelling = job.cancel_requested_at is not None and job.is_live
+    return {
+        "is_live": job.is_live,
+        "percent": job.percent,
+        "progress": progress,
+        "phase": job.phase,
+        "state": gettext("Being cancelled") if is_cancelling else job.get_state_display(),
+        "kind": STATE_KIND[job.state],
+        "error": job.error,
+    }
+
+
+@admin.register(Job)
+class JobAdmin(ReadOnly):
+    list_display = ("what", "project", "state_badge", "progress", "who", "queued", "duration")
+    list_filter = ("state", "kind", ("project", ProjectFilter))
+    list_select_related = ("project", "requested_by")
+    list_per_page = 50
+    show_full_result_count = False
+    date_hierarchy = "queued_at"
+    ordering = ("-queued_at", "-pk")
+    actions = ("cancel_selected", "retry_selected")
+    fields = readonly_fields = (
+        *("what", "key", "project", "who", "queued", "started", "finished", "duration"),
+        *("attempts", "error", "parameters_json", "result_json"),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet:
+        return Job.objects.visible_to(user_of(request)).order_by(*self.ordering)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        user = user_of(request)
+        return user.is_active and user.is_staff
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.has_module_permission(request) and (
+            obj is None or self.get_queryset(request).filter(pk=obj.pk).exists()
+        )
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path("<uuid:pk>/state/", view(self.state), name="threads_job_state"),
+            path("<uuid:pk>/cancel/", view(require_POST(self.cancel)), name="threads_job_cancel"),
+            path("<uuid:pk>/retry/", view(require_POST(self.retry)), name="threads_job_retry"),
+            *super().get_urls(),
+        ]
+
+    def _job(self, request: HttpRequest, pk: Any) -> Job:
+        if not self.has_module_permission(request):
+            raise PermissionDenied
+        job = Job.objects.visible_to(user_of(request)).filter(pk=pk).first()
+        if job is None:
+            raise Http404
+        return job
+
+    def state(self, request: HttpRequest, pk: Any) -> JsonResponse:
+        response = JsonResponse(state_of(self._job(request, pk)))
+        response["Cache-Control"] = "no-store"
+        return response
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        job = self.get_object(request, object_id)
+        context: dict[str, Any] = {"title": gettext("Job")}
+        if job is not None:
+            context |= {"job": job, "job_state": state_of(job)}
+        return super().change_view(request, object_id, form_url, context | (extra_context or {}))
+
+    def cancel(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        self._cancel(request, self._job(request, pk))
+        return redirect("admin:threads_job_change", pk)
+
+    def retry(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        again = self._retry(request, self._job(request, pk))
+        return redirect("admin:threads_job_change", again.pk if again else pk)
+
+    def _cancel(self, request: HttpRequest, job: Job) -> bool:
+        from threads import actions
+
+        return bool(actions.cancel_job(job, actor=user_of(request)))
+
+    def _retry(self, request: HttpRequest, job: Job) -> Job | None:
+        from threads import actions
+
+        return actions.retry_job(job, actor=user_of(request))
+
+    @admin.action(description=_("Cancel"))
+    def cancel_selected(self, request: HttpRequest, queryset: Any) -> None:
+        count = sum(self._cancel(request, job) for job in queryset.live())
+        text = ngettext("%d job will stop.", "%d jobs will stop.", count)
+        messages.success(request, text % count)
+
+    @admin.action(description=_("Run again"))
+    def retry_selected(self, request: HttpRequest, queryset: Any) -> None:
+        ended = queryset.filter(state__in=[Job.State.FAILED, Job.State.CANCELLED])
+        count = sum(self._retry(request, job) is not None for job in ended)
+        text = ngettext("%d job was queued again.", "%d jobs were queued again.", count)
+        messages.success(request, text % count)
+
+    @admin.display(description=_("job"), ordering="kind")
+    def what(self, job: Job) -> str:
+        return job.get_kind_display()
+
+    @admin.display(description=_("state"), ordering="state")
+    def state_badge(self, job: Job) -> str:
+        state = state_of(job)
+        return badge(state["kind"], state["state"], title=job.error)
+
+    @admin.display(description=_("progress"))
+    def progress(self, job: Job) -> str:
+        return state_of(job)["progress"] or UNKNOWN
+
+    @admin.display(description=_("requested by"), ordering="requested_by__username")
+    def who(self, job: Job) -> str:
+        return job.requested_by.get_username() if job.requested_by else gettext("ThreadHub")
+
+    @admin.display(description=_("queued"), ordering="queued_at")
+    def queued(self, job: Job) -> str:
+        return moment(job.queued_at)
+
+    @admin.display(description=_("started"))
+    def started(self, job: Job) -> str:
+        return moment(job.started_at)
+
+    @admin.display(description=_("finished"))
+    def finished(self, job: Job) -> str:
+        return moment(job.finished_at)
+
+    @admin.display(description=_("duration"))
+    def duration(self, job: Job) -> str:
+        if job.started_at is None:
+            return UNKNOWN
+        return seconds(((job.finished_at or timezone.now()) - job.started_at).total_seconds())
+
+    @admin.display(description=_("parameters"))
+    def parameters_json(self, job: Job) -> str:
+        return as_json(job.parameters)
+
+    @admin.display(description=_("result"))
+    def result_json(self, job: Job) -> str:
+        return as_json(job.result)
+
+
+@admin.register(SyncRun)
+class SyncRunAdmin(ReadOnly, Managed):
+    list_display = (
+        *("started", "project", "connection", "trigger", "state_badge", "read", "messages_new"),
+        *("calls_made", "calls_avoided", "failed", "duration"),
+    )
+    list_filter = (("project", ProjectFilter), "state", "trigger")
+    list_select_related = ("project", "connection", "connection__project")
+    list_per_page = 50
+    show_full_result_count = False
+    date_hierarchy = "started_at"
+    ordering = ("-started_at", "-pk")
+    fields = readonly_fields = (
+        *("started", "duration", "state_badge", "trigger", "project", "connection", "job"),
+        *("threads_planned", "threads_read", "threads_changed", "threads_failed"),
+        *("messages_new", "messages_changed", "calls_made", "calls_avoided", "error_list"),
+    )
+
+    @admin.display(description=_("started"), ordering="started_at")
+    def started(self, run: SyncRun) -> str:
+        return moment(run.started_at)
+
+    @admin.display(description=_("state"), ordering="state")
+    def state_badge(self, run: SyncRun) -> str:
+        return badge(STATE_KIND[run.state], run.get_state_display())
+
+    @admin.display(description=_("threads read"), ordering="threads_read")
+    def read(self, run: SyncRun) -> str:
+        return f"{number(run.threads_read)} / {number(run.threads_planned)}"
+
+    @admin.display(description=_("failed"), ordering="threads_failed")
+    def failed(self, run: SyncRun) -> str:
+        return badge("error", number(run.threads_failed)) if run.threads_failed else "0"
+
+    @admin.display(description=_("duration"))
+    def duration(self, run: SyncRun) -> str:
+        return seconds(run.duration_seconds)
+
+    @admin.display(description=_("errors"))
+    def error_list(self, run: SyncRun) -> str:
+        rows = [(error.get("thread", ""), error.get("message", "")) for error in run.errors]
+        return format_html_join("", "<p><code>{}</code> {}</p>", rows) or UNKNOWN
