@@ -9,6 +9,7 @@ about deprecation; and some lists that servers offer have no method.
 from __future__ import annotations
 
 import functools
+import re
 import ssl
 import threading
 import time
@@ -28,6 +29,8 @@ TIMEOUT_SECONDS = 30.0  # per read
 CONNECT_SECONDS = 5.0
 LONGEST_CALL_SECONDS = 120.0  # a server that sends one byte now and then never times out
 LARGEST_ANSWER_BYTES = 64 * 1024 * 1024  # a page of 100 items with images, unpacked
+
+_KEY = re.compile(r"[!-~]+\Z")  # what fits into a header
 
 # Everything else that the SDK would send comes from the environment (OPENAI_CUSTOM_HEADERS) or
 # describes this machine (X-Stainless-*).
@@ -113,6 +116,14 @@ class _Guard(httpx2.BaseTransport):
         self._inner.close()
 
 
+def _refuse_bad_key(credentials: Credentials) -> None:
+    """Refuse a key that cannot be one. :raises Denied: without repeating it."""
+    if not credentials.api_key.strip():  # the SDK would take one from the environment
+        raise Denied("This connection has no key. Enter one.")
+    if not _KEY.match(credentials.api_key.strip()):
+        raise Denied("The key holds characters that no key has. Copy it again.")
+
+
 class Client:
     """Reads JSON over HTTP with one key. Every failure is a `SourceError`; nothing is retried.
 
@@ -134,11 +145,7 @@ class Client:
         before_call: Callable[[], None] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        key = credentials.api_key.strip()
-        if not key:  # the SDK would take one from the environment
-            raise Denied("This connection has no key. Enter one.")
-        if not key.isascii() or not key.isprintable() or " " in key:
-            raise Denied("The key holds characters that no key has. Copy it again.")
+        _refuse_bad_key(credentials)
         azure = credentials.azure_endpoint.strip()
         if azure and not credentials.azure_api_version.strip():
             raise Unavailable("An Azure endpoint needs an API version. Enter one.")
@@ -146,6 +153,13 @@ class Client:
             azure or credentials.base_url.strip() or DEFAULT_BASE_URL,
             allow_private_hosts=allow_private_hosts,
         )
+        key = credentials.api_key.strip()  # nothing is raised from here on: frames can be shown
+        address = httpx2.URL(url)
+        host = address.host if address.port is None else f"{address.host}:{address.port}"
+        is_openai = address.host == "api.openai.com" or address.host.endswith(".api.openai.com")
+        self.place = Place(host, store, noun, is_openai, (key,))
+        self._now = now
+        self.has_answered = False  # the store has given a proper answer at least once
         authorization = {"api-key": key} if azure else {"Authorization": f"Bearer {key}"}
         self._guard = _Guard(
             transport or httpx2.HTTPTransport(verify=_tls()),
@@ -178,15 +192,6 @@ class Client:
             self._sdk = openai.AzureOpenAI(azure_endpoint=url, api_version=version, **shared)
         else:
             self._sdk = openai.OpenAI(base_url=url, **shared)
-        address = httpx2.URL(url)
-        host = address.host if address.port is None else f"{address.host}:{address.port}"
-        is_openai = address.host == "api.openai.com" or address.host.endswith(".api.openai.com")
-        self.place = Place(host, store, noun, is_openai, (key,))
-        self._now = now
-        self.has_answered = False  # the store has given a proper answer at least once
-
-    def __repr__(self) -> str:
-        return f"Client({self.place.store} at {self.place.host})"
 
     @property
     def calls(self) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,28 +17,33 @@ _TOLERANCE = timedelta(seconds=60)
 _ID = re.compile(r"[a-z]+_([0-9a-f]{48}|[0-9a-f]{50})\Z")
 
 
+def _from_text(text: str) -> float | None:
+    """Return Unix seconds out of digits or ISO 8601 (UTC unless it says otherwise)."""
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
+
+
 def moment(value: Any) -> datetime | None:
     """Return the time meant by Unix seconds, milli- or microseconds, or ISO 8601; else None."""
     if isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:
-            try:
-                parsed = datetime.fromisoformat(value)
-            except ValueError:
-                return None
-            parsed = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-            return _sane(parsed.astimezone(UTC))
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        value = _from_text(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    seconds = float(value)
-    if seconds >= _MICROSECONDS_FROM:
-        seconds /= 1_000_000
-    elif seconds >= _MILLISECONDS_FROM:
-        seconds /= 1_000
     try:
+        seconds = float(value)
+        if seconds >= _MICROSECONDS_FROM:
+            seconds /= 1_000_000
+        elif seconds >= _MILLISECONDS_FROM:
+            seconds /= 1_000
         return _sane(datetime.fromtimestamp(seconds, tz=UTC))
-    except (OverflowError, OSError, ValueError):
+    except (OverflowError, OSError, ValueError):  # too far away, infinite, or not a number
         return None
 
 
