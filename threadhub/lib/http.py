@@ -60,11 +60,12 @@ def json_error(
     message: str,
     field: str | None = None,
     position: int | None = None,
+    length: int | None = None,
     suggestion: str | None = None,
 ) -> JsonResponse:
     """Return the API's one error shape; parts that are None are left out."""
     parts = {"code": code, "message": message, "field": field, "position": position}
-    parts["suggestion"] = suggestion
+    parts |= {"length": length, "suggestion": suggestion}
     error = {name: value for name, value in parts.items() if value is not None}
     return JsonResponse({"error": error}, status=status)
 
