@@ -1,0 +1,96 @@
+"""Whatever goes wrong, the API answers in one shape."""
+
+from __future__ import annotations
+
+import logging
+
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from ninja import NinjaAPI
+from ninja.errors import HttpError, ValidationError
+
+from threadhub.lib.http import json_error
+
+logger = logging.getLogger(__name__)
+_RETRY_AFTER_SECONDS = 10  # a busy database or one that restarts is back within that
+
+
+class Refused(Exception):
+    """A request that cannot be answered; `message` is for the person who wrote it."""
+
+    def __init__(
+        self,
+        *,
+        status: int,
+        code: str,
+        message: str,
+        field: str | None = None,
+        position: int | None = None,
+        length: int | None = None,
+        suggestion: str | None = None,
+        retry_after_seconds: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.response = json_error(
+            status=status,
+            code=code,
+            message=message,
+            field=field,
+            position=position,
+            length=length,
+            suggestion=suggestion or None,
+        )
+        if retry_after_seconds is not None:
+            self.response["Retry-After"] = str(retry_after_seconds)
+
+
+def bad_cursor() -> Refused:
+    return Refused(
+        status=400,
+        code="bad_cursor",
+        message=_("This cursor is not one of ours, or belongs to another list."),
+        field="cursor",
+    )
+
+
+def answer_errors(api: NinjaAPI) -> None:
+    """Make `api` answer every error in the one shape, those that it has ways of its own for too."""
+    for kind in (Exception, Http404, HttpError, ValidationError):
+        api.add_exception_handler(kind, _answer)
+
+
+def no_such_address(request: HttpRequest, rest: str = "") -> HttpResponse:
+    """Answer 404 for an address that the API does not have."""
+    return json_error(status=404, code="no_such_address", message=_("The API has no such address."))
+
+
+def _answer(request: HttpRequest, error: object) -> HttpResponse:
+    match error:
+        case Refused():
+            return error.response
+        case Http404():
+            message = _("There is nothing here that you may see.")
+            return json_error(status=404, code="not_found", message=message)
+        case ValidationError():
+            return _invalid(error)
+        case HttpError():
+            return json_error(status=error.status_code, code="bad_request", message=str(error))
+        case OperationalError() | InterfaceError():
+            logger.error("The database does not answer: %s", error)
+            message = _("The database is busy. Try again shortly.")
+            response = json_error(status=503, code="unavailable", message=message)
+            response["Retry-After"] = str(_RETRY_AFTER_SECONDS)
+            return response
+    logger.error("The API failed.", exc_info=error if isinstance(error, Exception) else None)
+    return json_error(
+        status=500,
+        code="server_error",
+        message=_("Something went wrong here. Its traces are in the log, under the request's id."),
+    )
+
+
+def _invalid(error: ValidationError) -> HttpResponse:
+    first = error.errors[0]
+    field = next((str(part) for part in reversed(first["loc"]) if isinstance(part, str)), None)
+    return json_error(status=400, code="invalid_parameter", message=str(first["msg"]), field=field)

@@ -1,0 +1,234 @@
+"""Reading through the API: search, threads, messages, projects, oneself."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import difflib
+from dataclasses import replace
+from typing import Annotated, Literal
+
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from ninja import Query as Parameter
+from ninja import Router
+
+from projects.models import Project
+from projects.models.project import ProjectQuerySet
+from threads.api import shapes
+from threads.api.access import count_against, reader_of
+from threads.api.errors import Refused, bad_cursor
+from threads.models import Thread
+from threads.search import find
+from threads.search.published import PublishedPage, published
+from threads.search.query import parse
+from threads.search.sentences import localised
+
+MAX_THREADS = 100  # a page of search results
+MAX_MESSAGES = 500  # a page of a thread
+_LARGEST_POSITION = 2**31 - 1
+
+router = Router()
+_ERRORS = {frozenset({400, 404, 429}): shapes.ErrorAnswer}
+
+
+@router.get(
+    "threads",
+    operation_id="search_threads",
+    response={200: PublishedPage, **_ERRORS},
+    summary="Search",
+    tags=["threads"],
+)
+def search_threads(
+    request: HttpRequest,
+    *,
+    q: Annotated[str, Parameter(description="A query in the query language")] = "",
+    project: Annotated[list[str], Parameter(description="Only these projects")] = [],  # noqa: B006
+    group: Literal["thread", "message"] | None = None,
+    match: Annotated[
+        Literal["all", "any"], Parameter(description="any: messages with some of the words, too")
+    ] = "all",
+    sort: Literal["relevance", "newest", "oldest", "longest", "tokens"] | None = None,
+    cursor: str = "",
+    limit: Annotated[int, Parameter(ge=1, le=MAX_THREADS)] = 20,
+) -> HttpResponse:
+    """Find threads; the same answer as the search page and `search_threads --format json`.
+
+    `group` and `sort` count before what the query itself says. A query that cannot be
+    understood in part is an error here, with its position.
+    """
+    count_against(request, "search")
+    query = parse(q, now=timezone.now(), zone=timezone.get_current_timezone())
+    for notice in query.errors[:1]:
+        raise Refused(
+            status=400,
+            code=notice.code,
+            message=localised(notice).message,
+            field="q",
+            position=notice.position,
+            length=notice.length,
+            suggestion=notice.suggestion,
+        )
+    query = replace(query, sort=sort or query.sort, group=group or query.group)
+    page = find(
+        query,
+        within=_projects(request, project),
+        match=match,
+        cursor=cursor or None,
+        limit=limit,
+    )
+    return JsonResponse(published(page, query=q))
+
+
+@router.get(
+    "threads/{thread_id}",
+    operation_id="read_thread",
+    response={200: shapes.ThreadDetail, **_ERRORS},
+    summary="One thread",
+    tags=["threads"],
+    url_name="thread",
+)
+def thread(request: HttpRequest, thread_id: str) -> HttpResponse:
+    """Describe a thread, found by ThreadHub's id; the store's id is redirected to that."""
+    count_against(request, "read")
+    found = (
+        Thread.objects.visible_to(reader_of(request))
+        .select_related("project", "assistant")
+        .prefetch_related("tags")
+        .filter(short_id=thread_id)
+        .first()
+    )
+    if found is None:
+        return _by_external_id(request, thread_id, "api:thread")
+    messages_url = reverse("api:messages", args=[found.short_id])
+    return JsonResponse(shapes.thread_detail(found, messages_url=messages_url))
+
+
+@router.get(
+    "threads/{thread_id}/messages",
+    operation_id="list_messages",
+    response={200: shapes.MessagePage, **_ERRORS},
+    summary="The messages of a thread",
+    tags=["threads"],
+    url_name="messages",
+)
+def messages(
+    request: HttpRequest,
+    thread_id: str,
+    cursor: str = "",
+    limit: Annotated[int, Parameter(ge=1, le=MAX_MESSAGES)] = 100,
+) -> HttpResponse:
+    """List a thread's messages, tool calls and their output, in order."""
+    count_against(request, "read")
+    found = Thread.objects.visible_to(reader_of(request)).filter(short_id=thread_id).first()
+    if found is None:
+        return _by_external_id(request, thread_id, "api:messages")
+    # One more than asked for tells whether there is a next page.
+    rows = list(
+        found.messages.filter(position__gt=_position(cursor)).order_by("position")[: limit + 1]
+    )
+    shown = rows[:limit]
+    next_cursor = _cursor(shown[-1].position) if len(rows) > limit else None
+    return JsonResponse(
+        shapes.MessagePage(
+            results=[shapes.message_detail(row, short_id=found.short_id) for row in shown],
+            next_cursor=next_cursor,
+        )
+    )
+
+
+@router.get(
+    "projects",
+    operation_id="list_projects",
+    response={200: shapes.ProjectList, **_ERRORS},
+    summary="The projects that you see",
+    tags=["projects"],
+)
+def projects(request: HttpRequest) -> HttpResponse:
+    """List the projects whose threads you may read, by name."""
+    count_against(request, "read")
+    visible = Project.objects.visible_to(reader_of(request)).prefetch_related("tags")
+    return JsonResponse(
+        shapes.ProjectList(
+            results=[shapes.project_detail(row) for row in visible.order_by("name", "pk")]
+        )
+    )
+
+
+@router.get(
+    "me",
+    operation_id="read_me",
+    response={200: shapes.Me, **_ERRORS},
+    summary="Who you are",
+    tags=["me"],
+)
+def me(request: HttpRequest) -> HttpResponse:
+    """Tell as whom the API sees you."""
+    count_against(request, "read")
+    return JsonResponse(shapes.me(reader_of(request)))
+
+
+def _projects(request: HttpRequest, slugs: list[str]) -> ProjectQuerySet:
+    """Return the projects to search: those named, or all that the reader sees.
+
+    :raises Refused: for a name that the reader sees no project of; it may exist all the same.
+    """
+    visible = Project.objects.visible_to(reader_of(request))
+    if not slugs:
+        return visible
+    known = set(visible.values_list("slug", flat=True))
+    for slug in slugs:
+        if slug not in known:
+            near = difflib.get_close_matches(slug, known, n=1)
+            raise Refused(
+                status=400,
+                code="unknown_project",
+                message=_("You see no project “{slug}”.").format(slug=slug),
+                field="project",
+                suggestion=near[0] if near else None,
+            )
+    return visible.filter(slug__in=slugs)
+
+
+def _by_external_id(request: HttpRequest, thread_id: str, name: str) -> HttpResponse:
+    """Redirect from the store's id to the thread's own address.
+
+    :raises Http404: when the reader may see no thread with that id.
+    """
+    found = (
+        Thread.objects.visible_to(reader_of(request))
+        .filter(external_id=thread_id)
+        .order_by("pk")
+        .values_list("short_id", flat=True)
+        .first()
+    )
+    if found is None:
+        raise Http404
+    response = redirect(name, found)
+    if request.GET:
+        response["Location"] += f"?{request.GET.urlencode()}"
+    return response
+
+
+def _cursor(position: int) -> str:
+    return base64.urlsafe_b64encode(f"after {position}".encode()).decode().rstrip("=")
+
+
+def _position(cursor: str) -> int:
+    """Read what `_cursor` wrote; 0 for none.
+
+    :raises Refused: when it is something else.
+    """
+    if not cursor:
+        return 0
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
+        position = int(text.removeprefix("after "))
+        if text == f"after {position}" and 0 < position <= _LARGEST_POSITION:
+            return position
+    except (binascii.Error, ValueError):
+        pass
+    raise bad_cursor()
