@@ -83,10 +83,8 @@ _LANGUAGES = {
     for name in names.split()
 }
 
-_TAGS = set(
-    "p br hr h3 h4 h5 h6 strong em s code pre blockquote ul ol li a table thead tbody tr th td"
-    " div span".split()
-)
+_TAGS = {"p", "br", "hr", "strong", "em", "s", "a", "code", "pre", "blockquote", "div", "span"}
+_TAGS |= {"h3", "h4", "h5", "h6", "ul", "ol", "li", "table", "thead", "tbody", "tr", "th", "td"}
 _CLASSES = {
     "code": {f"language-{name}" for name in _LANGUAGES} | {"math"},
     "div": {"code", "code-head", "scroll"},
@@ -159,7 +157,7 @@ _MATH = re.compile(r"\$\$(?!\$).+?\$\$|\\\(.+?\\\)|\\\[.+?\\\]", re.DOTALL)
 _MAX_FORMULA = 2_000  # characters; also bounds how far each opening sign is looked after
 
 
-def _math(state: StateInline, silent: bool) -> bool:  # noqa: FBT001 - markdown-it's signature
+def _math(state: StateInline, silent: bool) -> bool:
     """Keep formulas as they were written: their underscores and stars are no emphasis."""
     if state.src[state.pos] not in "$\\":
         return False
@@ -299,14 +297,26 @@ def markdown(text: str) -> SafeString:
     return mark_safe(rendered)  # noqa: S308 - made of escaped text and the allow-list above
 
 
+def _block(text: str, language: str) -> str:
+    return _SANITISER.clean(_code_block(visible(text[:MAX_SHOWN]), language))
+
+
+_block_remembered = lru_cache(maxsize=4096)(_block)
+
+
 def preformatted(text: str, language: str = "") -> SafeString:
     """Return `text` as one block of code, coloured as `language`, cut at MAX_SHOWN."""
-    block = _code_block(visible(text[:MAX_SHOWN]), language.lower())
-    return mark_safe(_SANITISER.clean(block))  # noqa: S308 - as above
+    language = language.lower()
+    made = (
+        _block_remembered(text, language)
+        if len(text) <= _MAX_REMEMBERED
+        else _cached(f"block-{language}", text, lambda given: _block(given, language))
+    )
+    return mark_safe(made)  # noqa: S308 - as above
 
 
 def pretty_json(text: str) -> str | None:
-    """Return JSON with indents, every character as itself; None when `text` is no object or list."""
+    """Return JSON with indents and readable characters; None: `text` is no object or list."""
     if len(text) > MAX_SHOWN or not text.lstrip().startswith(("{", "[")):
         return None
     try:

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import path
+
+from threads.views import help as help_views
+from threads.views import jobs, search, site, thread
 
 app_name = "threads"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", search.search_page, name="search"),
+    path("threads/<str:thread_id>/", thread.thread_page, name="thread"),
+    path("threads/<str:thread_id>/print/", thread.print_page, name="print"),
+    path("threads/<str:thread_id>/<int:position>/", thread.message_source, name="message_source"),
+    path("jobs/<uuid:job_id>/", jobs.job_page, name="job"),
+    path("help/search/", help_views.search_help, name="search_help"),
+    path("robots.txt", site.robots, name="robots"),
+    path("favicon.ico", site.favicon, name="favicon"),
+]

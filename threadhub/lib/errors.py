@@ -16,11 +16,11 @@ _RETRY_AFTER_SECONDS = 10  # a busy database or one that restarts is back within
 
 
 def _static_page(request: HttpRequest, status: HTTPStatus) -> HttpResponse:
-    """Render a page that asks neither the database nor the session; plain text if even that fails."""
+    """Render a page without database and session; plain text if even that fails."""
     request_id = request.META.get("THREADHUB_REQUEST_ID", "")
     try:
         body = render_to_string(f"{status.value}.html", {"request_id": request_id})
-    except Exception:  # noqa: BLE001 - the last resort must answer
+    except Exception:  # the last resort must answer
         logger.exception("The page for status %s could not be made.", status.value)
         return HttpResponse(
             f"{status.value} {status.phrase}\n{request_id}\n",

@@ -9,9 +9,11 @@ from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import pgettext
 
 from threadhub import __version__
 from threads import content
+from threads.search.query import Filter, write
 
 register = template.Library()
 
@@ -25,17 +27,19 @@ def version() -> str:
 
 
 @register.simple_tag
-def moment(value: datetime | None) -> SafeString | str:
+def moment(value: datetime | None, *, with_time: bool = False) -> SafeString | str:
     """Show a time: how long ago for a week, then the date; exact time and zone in the title."""
     if value is None:
         return "—"
     local = timezone.localtime(value)
     is_recent = abs(timezone.now() - value) < _RELATIVE_FOR
+    date = formats.date_format(local, pgettext("date format", "j M Y"))
+    older = f"{date}, {local:%H:%M}" if with_time else date
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
         value.astimezone(UTC).isoformat(timespec="seconds"),
         f"{local:%Y-%m-%d %H:%M:%S} {local.tzname()}",
-        naturaltime(value) if is_recent else formats.date_format(local, "DATE_FORMAT"),
+        naturaltime(value) if is_recent else older,
     )
 
 
@@ -72,6 +76,12 @@ def marked(snippet: str) -> SafeString:
 
 
 @register.filter
-def plain(text: str, limit: int = content.MAX_PLAIN) -> str:
+def plain(value: object, limit: int = content.MAX_PLAIN) -> str:
     """Show a short field without tags and hidden characters, in one line."""
-    return content.plain(text, limit)
+    return content.plain(str(value), limit)
+
+
+@register.filter
+def tag_query(name: str) -> str:
+    """Write the search for everything with a tag."""
+    return write(Filter("tag", (name,)))

@@ -1,0 +1,15 @@
+/* Runs before the first paint: the reader's theme, shared with the console, and their time zone. */
+(() => {
+  "use strict";
+  const root = document.documentElement;
+  root.classList.add("js");
+  try {
+    const theme = localStorage.getItem("theme");
+    if (theme === "light" || theme === "dark") root.dataset.theme = theme;
+  } catch { /* storage is switched off: the system's theme it is */ }
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
+  if (/^[\w+/-]+$/.test(zone) && !document.cookie.split("; ").includes(`threadhub_timezone=${zone}`)) {
+    const secure = location.protocol === "https:" ? "; Secure" : "";
+    document.cookie = `threadhub_timezone=${zone}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
+  }
+})();

@@ -1,0 +1,183 @@
+"""The search page: one field, the whole archive that the reader may see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.core.cache import cache
+from django.db.models import Count, Max, QuerySet, Sum
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET
+
+from projects.models import Project
+from threadhub.lib.ratelimit import limited
+from threads import search
+from threads.models import Message, Thread
+from threads.models.thread import Store
+from threads.search.query import FIELDS, Notice, Query, parse
+from threads.search.sentences import localised
+from threads.views import refine
+from threads.views.reader import reader
+
+PAGE_SIZE = 20  # threads
+MAX_PROJECTS = 12  # in the side bar; the others are found by typing project:
+_ARCHIVE_SECONDS = 60  # how long the counts on the start page may be old
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """What the reader may see of the archive, counted."""
+
+    thread_count: int
+    message_count: int
+    project_count: int
+    synced_at: datetime | None  # None: nothing was ever synced
+
+    @classmethod
+    def seen_by(cls, request: HttpRequest) -> Archive:
+        """Count the archive for the reader; two queries, once a minute for each account."""
+        key = f"archive:{request.user.pk or 'visitor'}"
+        archive = cache.get(key)
+        if isinstance(archive, cls):
+            return archive
+        totals = Thread.objects.visible_to(reader(request)).aggregate(
+            threads=Count("pk"), messages=Sum("message_count"), synced_at=Max("last_synced_at")
+        )
+        archive = cls(
+            thread_count=totals["threads"],
+            message_count=totals["messages"] or 0,
+            project_count=Project.objects.visible_to(reader(request)).count(),
+            synced_at=totals["synced_at"],
+        )
+        if archive.thread_count:  # an empty archive is about to be filled; look again
+            cache.set(key, archive, _ARCHIVE_SECONDS)
+        return archive
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    title: str
+    choices: list[refine.Choice]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A notice, with the text cut around what it is about."""
+
+    notice: Notice
+    before: str
+    fault: str
+    after: str
+
+    @classmethod
+    def about(cls, notice: Notice, text: str) -> Told:
+        if notice.position is None or notice.position > len(text):
+            return cls(notice, "", "", "")
+        end = notice.position + notice.length
+        return cls(notice, text[: notice.position], text[notice.position : end], text[end:])
+
+
+@require_GET
+@limited("search")
+def search_page(request: HttpRequest) -> HttpResponse:
+    """Show the start page, or what the query in `q` finds."""
+    text = request.GET.get("q", "").strip()
+    if not text:
+        return _start_page(request)
+    query = parse(text, now=timezone.now(), zone=timezone.get_current_timezone())
+    projects = Project.objects.visible_to(reader(request))
+    page = search.find(
+        query, within=projects, limit=PAGE_SIZE, cursor=request.GET.get("cursor") or None
+    )
+    return render(
+        request,
+        "threads/results.html",
+        {
+            "section": "search",
+            "q": text,
+            "query": query,
+            "page": page,
+            "told": [Told.about(localised(notice), text) for notice in page.notices],
+            "chips": refine.chips(query),
+            "words_only": refine.words_only(query),
+            "facets": _facets(query, projects),
+            "sorts": _sorts(query),
+            "archive": Archive.seen_by(request),
+            "cursor": request.GET.get("cursor", ""),
+            "previous": request.GET.get("previous"),
+            "is_narrowed": bool(refine.chips(query)),
+        },
+    )
+
+
+def _start_page(request: HttpRequest) -> HttpResponse:
+    archive = Archive.seen_by(request)
+    template = "threads/start.html" if archive.thread_count else "threads/first_run.html"
+    return render(
+        request,
+        template,
+        {
+            "section": "search",
+            "archive": archive,
+            "examples": _examples(),
+            "may_add_project": reader(request).has_perm("projects.add_project"),
+        },
+    )
+
+
+def _examples() -> list[tuple[str, str]]:
+    return [
+        ("refund", _("a word, in any of its forms")),
+        ('"late delivery"', _("exactly these words")),
+        ("退款", _("Chinese and Japanese, from one character")),
+        ("role:user password", _("only what people asked")),
+        ("has:code error", _("messages with code")),
+        ("invoice after:90d", _("of the last 90 days")),
+    ]
+
+
+def _facets(query: Query, projects: QuerySet[Project]) -> list[Facet]:
+    named = list(projects.order_by("name", "pk").values_list("slug", "name")[:MAX_PROJECTS])
+    stores = [(value, label) for value, label in Store.choices if value in FIELDS["source"].values]
+    roles = [(value, label) for value, label in Message.Role.choices if value != "unknown"]
+    features = [
+        ("code", _("Code")),
+        ("tool", _("Tool calls")),
+        ("image", _("Images")),
+        ("file", _("Files")),
+        ("link", _("Links")),
+        ("error", _("Errors")),
+        ("remark", _("Remarks")),
+    ]
+    periods = [
+        ("24h", _("Last 24 hours")),
+        ("7d", _("Last 7 days")),
+        ("30d", _("Last 30 days")),
+        ("1y", _("Last year")),
+    ]
+    facets = [
+        Facet(_("Date"), refine.date_choices(query, periods)),
+        Facet(_("Role"), _choices(query, "role", roles)),
+        Facet(_("Contains"), _choices(query, "has", features)),
+        Facet(_("Source"), _choices(query, "source", stores)),
+    ]
+    if len(named) > 1:
+        facets.insert(0, Facet(_("Project"), _choices(query, "project", named)))
+    return facets
+
+
+def _choices(query: Query, field: str, values: Iterable[tuple[str, object]]) -> list[refine.Choice]:
+    named = [(value, str(label)) for value, label in values]
+    return refine.choices(query, field, named, counts=None)
+
+
+def _sorts(query: Query) -> list[tuple[str, str, bool]]:
+    names = [("newest", _("Newest")), ("oldest", _("Oldest"))]
+    if query.terms:
+        names.insert(0, ("relevance", _("Best match")))
+    return [(label, refine.sorted_by(query, sort), query.order == sort) for sort, label in names]
