@@ -33,6 +33,8 @@ from pygments.token import STANDARD_TYPES
 
 # Goes into cache keys: raise it when the same text should give different HTML.
 VERSION = 1
+# Finds matches in a text: (start, end) pairs in order, none overlapping.
+Spans = Callable[[str], Iterable[tuple[int, int]]]
 
 # In characters. Above the first a message is shown as plain text; above the second it is cut,
 # because a browser needs seconds to lay more out. The raw text can always be opened.
@@ -358,13 +360,11 @@ def marked(fragment: str) -> SafeString:
     return mark_safe(_MARKS_ONLY.clean(visible(fragment)))  # noqa: S308 - the allow-list is <mark>
 
 
-def highlight(
-    safe_html: str, spans: Callable[[str], Iterable[tuple[int, int]]]
-) -> tuple[SafeString, int]:
+def highlight(safe_html: str, spans: Spans) -> tuple[SafeString, int]:
     """Put <mark> around what `spans` finds in the text of `safe_html`; also count the matches.
 
-    `spans` gets the text without tags, blocks apart by newlines, and returns (start, end) pairs
-    in order, none overlapping. A match that crosses tags is marked in each of its pieces.
+    `spans` gets the text without tags, blocks apart by newlines. A match that crosses tags is
+    marked in each of its pieces.
     """
     pieces = _PIECE.findall(safe_html)
     starts: list[int] = []

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-
+from threads.content import Spans
 from threads.models import Thread
 from threads.search.excerpts import Marker
 from threads.search.query import Query
 
-Spans = Callable[[str], Iterable[tuple[int, int]]]
 MAX_HITS = 1_000  # that previous and next walk through
 
 

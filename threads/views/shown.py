@@ -12,7 +12,6 @@ from django.utils.safestring import SafeString
 
 from threads import content
 from threads.models import Message
-from threads.views.matches import Spans
 
 _ASIDES = {
     Message.Kind.TOOL_CALL,
@@ -79,7 +78,7 @@ class Stretch:
 def shown(
     messages: Iterable[Message],
     *,
-    spans: Spans | None = None,
+    spans: content.Spans | None = None,
     hits: tuple[int, ...] = (),
     address_of: Callable[[int], str] = "#m-{}".format,
 ) -> list[ShownMessage]:
@@ -113,7 +112,7 @@ def stretches(messages: Iterable[ShownMessage]) -> list[Stretch]:
     return [Stretch(branch, tuple(members)) for branch, members in grouped]
 
 
-def _marked(part: ShownPart, spans: Spans) -> ShownPart:
+def _marked(part: ShownPart, spans: content.Spans) -> ShownPart:
     if not part.html:
         return part
     html, _ = content.highlight(part.html, spans)
