@@ -33,6 +33,9 @@ NEW_SHARE = 0.5
 PEOPLE_SHARE = 0.1
 POOL_FACTOR = 8  # candidates looked at for each call there is
 THRESHOLD_GAIN = 0.02
+# No call is made that is expected to end less waiting than this, in message-seconds: measured to
+# halve the calls for 2.3 times the staleness of using all of them.
+LOWEST_THRESHOLD = 30.0
 _CERTAIN_AGE = 30.0  # seconds added to an age, so that a score stays finite at 0
 GONE_AFTER = timedelta(days=1)  # two answers "no such thread" this far apart are believed
 _RETRY_FIRST = timedelta(minutes=1)
@@ -81,7 +84,8 @@ def seconds_until(silence: Silence, threshold: float) -> float:
 
 def next_visit(silence: Silence, *, synced_at: datetime, threshold: float) -> datetime:
     """Return when a thread that was read at `synced_at` is due again."""
-    pause = timedelta(seconds=min(seconds_until(silence, threshold), 1e9))
+    seconds = seconds_until(silence, max(threshold, LOWEST_THRESHOLD))
+    pause = timedelta(seconds=min(seconds, 1e9))
     return synced_at + min(max(pause, SHORTEST_PAUSE), LONGEST_PAUSE)
 
 
@@ -108,10 +112,10 @@ def is_full_read_due(*, items: int, last_full_at: datetime | None, now: datetime
 def move_threshold(threshold: float, *, lowest_read: float | None) -> float:
     """Return the cut-off after a round whose lowest score read was `lowest_read`.
 
-    It settles where the calls are just used up. None (nothing competed) lets it sink.
+    It settles where the calls are just used up. None (nothing was worth a call) lets it sink.
     """
-    target = 0.0 if lowest_read is None else lowest_read
-    return max(0.01, threshold + THRESHOLD_GAIN * (target - threshold))
+    target = LOWEST_THRESHOLD if lowest_read is None else lowest_read
+    return max(LOWEST_THRESHOLD, threshold + THRESHOLD_GAIN * (target - threshold))
 
 
 def retry_at(

@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 from threads.archive.ingest import ImportReport, ingest
-from threads.archive.writer import ArchiveError, BoundElsewhere, Stored, store
+from threads.archive.writer import ArchiveError, BoundElsewhere, Stored, store, write_usage
 
-__all__ = ["ArchiveError", "BoundElsewhere", "ImportReport", "Stored", "ingest", "store"]
+__all__ = [
+    "ArchiveError",
+    "BoundElsewhere",
+    "ImportReport",
+    "Stored",
+    "ingest",
+    "store",
+    "write_usage",
+]

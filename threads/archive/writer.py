@@ -22,7 +22,7 @@ from threads.archive.totals import Totals
 from threads.models import Assistant, Message, MessageSource, Thread
 from threads.models.thread import Store
 from threads.search import keys
-from threads.sources import RemoteMessage, RemoteThread
+from threads.sources import RemoteMessage, RemoteThread, Usage
 
 # Messages in one transaction: about 100 ms under the write lock of SQLite.
 BATCH = 500
@@ -244,20 +244,10 @@ class _Writer:
                 thread.upstream_state = remote.upstream_state
             if remote.assistant_id:
                 thread.assistant_id = self._assistant(remote.assistant_id)
-            self._write_usage(thread, remote)
+            if remote.usage is not None:
+                write_usage(thread, remote.usage)
         if remote.remark and self.connection is None:
             thread.remark = clean.text(remote.remark)
-
-    @staticmethod
-    def _write_usage(thread: Thread, remote: RemoteThread) -> None:
-        usage = remote.usage
-        if usage is None:
-            return
-        thread.input_tokens, thread.output_tokens = usage.input, usage.output
-        thread.total_tokens, thread.cached_tokens = usage.total, usage.cached
-        thread.reasoning_tokens, thread.usage_is_exact = usage.reasoning, usage.is_exact
-        known = usage.source in Thread.UsageSource.values
-        thread.usage_source = usage.source if known else Thread.UsageSource.RESPONSE
 
     def save_thread(self, thread: Thread) -> None:
         """Write the columns that changed, and nothing when none did."""
@@ -429,6 +419,15 @@ class _Writer:
                 assistant.save(update_fields=["name"])
             self._assistants[external_id] = assistant.pk
         return self._assistants[external_id]
+
+
+def write_usage(thread: Thread, usage: Usage) -> None:
+    """Put the tokens that a source gives for a thread into its columns; the caller saves."""
+    thread.input_tokens, thread.output_tokens = usage.input, usage.output
+    thread.total_tokens, thread.cached_tokens = usage.total, usage.cached
+    thread.reasoning_tokens, thread.usage_is_exact = usage.reasoning, usage.is_exact
+    known = usage.source in Thread.UsageSource.values
+    thread.usage_source = usage.source if known else Thread.UsageSource.RESPONSE
 
 
 def _columns(thread: Thread) -> dict[str, Any]:

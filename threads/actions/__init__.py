@@ -1,0 +1,32 @@
+"""What people ask for. Each action is checked, done or queued, and put on the audit log.
+
+Who may ask is the caller's business: rows come from `visible_to(user)` or `managed_by(user)`.
+"""
+
+from __future__ import annotations
+
+from threads.actions.imports import request_import
+from threads.actions.jobs import Refused, cancel_job, queue_job, retry_job
+from threads.actions.sample import load_sample, remove_sample
+from threads.actions.syncs import (
+    Added,
+    add_thread_ids,
+    request_project_sync,
+    request_sync,
+    test_connection,
+)
+
+__all__ = [
+    "Added",
+    "Refused",
+    "add_thread_ids",
+    "cancel_job",
+    "load_sample",
+    "queue_job",
+    "remove_sample",
+    "request_import",
+    "request_project_sync",
+    "request_sync",
+    "retry_job",
+    "test_connection",
+]

@@ -1,0 +1,11 @@
+"""What runs by itself, and how often."""
+
+from __future__ import annotations
+
+from threadhub.lib.schedules import Every
+from threads.tasks import refresh_due_threads, sweep_jobs
+
+SCHEDULES = [
+    Every(refresh_due_threads, minutes=1),
+    Every(sweep_jobs, minutes=1),
+]

@@ -1,0 +1,80 @@
+"""From a connection's row to a source that can be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from projects.crypto import SecretError
+from projects.models import Connection
+from threads.sources import Credentials, Denied, Source, SourceError, open_source
+from threads.sync.budget import BudgetSpent, CallBudget
+from threads.sync.writing import write_connection_error
+
+
+@contextmanager
+def source_for(
+    connection: Connection, *, share: float = 1.0, waits: bool = False
+) -> Iterator[Source]:
+    """Open the source behind a connection, within its calls per minute, and close it after.
+
+    :param share: the part of the calls that this use may take.
+    :param waits: wait for room when the calls are used up. For a foreground command only.
+    :raises Denied: when there is no key, or it cannot be opened; the text says what to do.
+    :raises SourceError: when the address is not one that may be called.
+    """
+    try:
+        key = connection.open_key()
+    except SecretError as error:
+        connection.state = Connection.State.UNREADABLE
+        connection.state_reason = str(error)[:500]
+        connection.save(update_fields=["state", "state_reason"])
+        raise Denied(str(error)) from None
+    budget = CallBudget(connection, share=share, waits=waits)
+    source = open_source(
+        connection.store,
+        Credentials(
+            api_key=key,
+            base_url=connection.base_url,
+            azure_endpoint=connection.azure_endpoint,
+            azure_api_version=connection.azure_api_version,
+        ),
+        allow_private_hosts=settings.THREADHUB_ALLOW_PRIVATE_HOSTS,
+        before_call=budget.take,
+    )
+    try:
+        yield source
+    finally:
+        source.close()
+
+
+def try_connection(connection: Connection, *, now: datetime) -> str:
+    """Make one cheap call and write the connection's state. Returns a sentence for people.
+
+    The state tells whether it went well: `Connection.State.WORKING`.
+    """
+    try:
+        with source_for(connection) as source:
+            source.check()
+    except BudgetSpent as error:
+        return str(error)
+    except SourceError as error:
+        if connection.state != Connection.State.UNREADABLE:
+            _note(connection, error, now=now)
+        return str(error)
+    connection.state, connection.state_reason = Connection.State.WORKING, ""
+    connection.checked_at, connection.paused_until = now, None
+    connection.save(update_fields=["state", "state_reason", "checked_at", "paused_until"])
+    return _("The key and the address work.")
+
+
+def _note(connection: Connection, error: SourceError, *, now: datetime) -> None:
+    if not write_connection_error(connection, error, now=now):
+        connection.state = Connection.State.UNREACHABLE
+    connection.state_reason = str(error)[:500]
+    connection.checked_at = now
+    connection.save(update_fields=["state", "state_reason", "checked_at"])

@@ -1,0 +1,217 @@
+"""The database half of a sync: what was read goes into the archive, what failed into columns."""
+
+from __future__ import annotations
+
+import enum
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Self
+
+from django.db.models import F
+from django.utils.translation import gettext as _
+
+from projects.models import Connection
+from threads import archive, refresh
+from threads.archive import Stored
+from threads.models import Thread
+from threads.sources import (
+    Denied,
+    Gone,
+    Retired,
+    SourceError,
+    Throttled,
+    Unavailable,
+)
+from threads.sync.budget import BudgetSpent
+from threads.sync.reading import PAGE, Reading
+
+logger = logging.getLogger(__name__)
+
+State = Thread.UpstreamState
+
+
+class Result(enum.Enum):
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    PARTIAL = "partial"  # kept so far; there is more to read
+    GONE = "gone"
+    FAILED = "failed"
+    STOPPED = "stopped"  # the connection as a whole cannot be asked at present
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one thread. `message` is a sentence when something went wrong."""
+
+    thread_id: int
+    result: Result
+    stored: Stored
+    calls: int = 0
+    pages: int = 1  # calls that reading all of it would take
+    message: str = ""
+    error: SourceError | None = None
+
+    @classmethod
+    def stopped(cls, error: SourceError) -> Self:
+        """Return the outcome of a batch that could not even begin."""
+        return cls(0, Result.STOPPED, Stored(0), message=str(error), error=error)
+
+
+def write(thread: Thread, reading: Reading, *, now: datetime) -> Outcome:
+    """Store what was read, move the cursor and plan the next visit, in one transaction."""
+    stored = Stored(thread.pk)
+    if reading.messages or reading.is_end or reading.thread is not None:
+        stored = _store(thread, reading)
+    if reading.error is not None:
+        result, message = _write_error(thread, reading.error, now=now)
+    elif not reading.is_end:
+        result, message = Result.PARTIAL, ""
+    else:
+        result, message = Result.CHANGED if stored.is_changed else Result.UNCHANGED, ""
+        _write_success(thread, now=now)
+    return Outcome(
+        thread_id=thread.pk,
+        result=result,
+        stored=stored,
+        calls=reading.calls,
+        pages=max(1, -(-max(thread.item_count, len(reading.messages)) // PAGE)),
+        message=message,
+        error=reading.error,
+    )
+
+
+def _store(thread: Thread, reading: Reading) -> Stored:
+    plan, connection = reading.plan, thread.connection
+    assert connection is not None  # noqa: S101 - the caller has asked it
+
+    def finish(row: Thread, stored: Stored) -> None:
+        if row.last_synced_at is not None and row.last_synced_at > plan.began_at:
+            return  # somebody else has read it later than we have
+        if row.connection_id is None:
+            row.connection = connection
+        if reading.usage is not None:
+            archive.write_usage(row, reading.usage)
+        is_first = row.last_full_sync_at is None
+        if reading.is_end or is_first:
+            row.last_item_id = reading.cursor
+        if reading.is_end:
+            _finish(row, reading, stored, threshold=connection.refresh_threshold)
+            if is_first or plan.is_full:
+                row.last_full_sync_at = plan.began_at
+
+    return archive.store(
+        reading.messages,
+        project=thread.project,
+        external_id=thread.external_id,
+        remote=reading.thread,
+        connection=connection,
+        now=plan.began_at,
+        began_at=plan.began_at,
+        seen=plan.seen,
+        # A first reading has nothing to compare with but what a file may have brought.
+        is_complete=reading.is_end and plan.is_full and thread.last_full_sync_at is not None,
+        finish=finish,
+    )
+
+
+def _finish(row: Thread, reading: Reading, stored: Stored, *, threshold: float) -> None:
+    """Set the columns that the next visit depends on."""
+    row.last_synced_at = reading.plan.began_at
+    row.stale_refresh_count = 0 if stored.is_changed else row.stale_refresh_count + 1
+    row.refresh_failures, row.refresh_not_before, row.last_error = 0, None, ""
+    row.gone_at = None
+    if row.upstream_state in {State.GONE, State.RETIRED, State.IMPORTED}:
+        row.upstream_state = State.ACTIVE
+    silence = refresh.Silence.of(
+        last_message_at=row.last_message_timestamp or row.created_at,
+        synced_at=reading.plan.began_at,
+    )
+    row.next_refresh_at = refresh.next_visit(
+        silence, synced_at=reading.plan.began_at, threshold=threshold
+    )
+    if row.upstream_state == State.CLOSED:
+        row.next_refresh_at = None  # nothing is expected any more: only the guarantee looks at it
+
+
+def _write_success(thread: Thread, *, now: datetime) -> None:
+    """Say that the connection works, once."""
+    connection = thread.connection
+    if connection is None or connection.state == Connection.State.WORKING:
+        return
+    _set_state(connection, Connection.State.WORKING, "", now=now)
+
+
+def _set_state(connection: Connection, state: str, reason: str, *, now: datetime) -> None:
+    connection.state, connection.state_reason = state, reason[:500]
+    connection.checked_at = now
+    connection.save(update_fields=["state", "state_reason", "checked_at"])
+
+
+def write_connection_error(connection: Connection, error: SourceError, *, now: datetime) -> bool:
+    """Note on the connection what went wrong. True when it concerns all of its threads."""
+    message = str(error)
+    match error:
+        case Throttled(is_permanent=True):
+            _set_state(connection, Connection.State.EXHAUSTED, message, now=now)
+        case Throttled():
+            connection.paused_until = refresh.pause_until(error.retry_after_seconds, now=now)
+            connection.accepted_rate = refresh.slower(
+                connection.accepted_rate, full=connection.calls_per_minute
+            )
+            connection.save(update_fields=["paused_until", "accepted_rate"])
+        case Denied():
+            _set_state(connection, Connection.State.DENIED, message, now=now)
+        case Retired():
+            _set_state(connection, Connection.State.RETIRED, message, now=now)
+            Thread.objects.filter(connection=connection, upstream_state=State.ACTIVE).update(
+                upstream_state=State.RETIRED
+            )
+        case BudgetSpent():
+            pass
+        case Unavailable():
+            if connection.state in Connection.CALLABLE_STATES:
+                _set_state(connection, Connection.State.UNREACHABLE, message, now=now)
+            return False
+        case _:
+            return False
+    if not isinstance(error, BudgetSpent):
+        logger.warning("Connection %s: %s", connection.pk, message)
+    return True
+
+
+def _write_error(thread: Thread, error: SourceError, *, now: datetime) -> tuple[Result, str]:
+    connection = thread.connection
+    assert connection is not None  # noqa: S101 - the caller has asked it
+    message = str(error)
+    if isinstance(error, Gone):
+        return _write_gone(thread, message, now=now)
+    if write_connection_error(connection, error, now=now):
+        # The thread has done nothing wrong: neither its times nor its failures change.
+        if isinstance(error, Throttled) and connection.paused_until is not None:
+            Thread.objects.filter(pk=thread.pk).update(refresh_not_before=connection.paused_until)
+        return Result.STOPPED, message
+    failures = thread.refresh_failures + 1
+    Thread.objects.filter(pk=thread.pk).update(
+        refresh_failures=F("refresh_failures") + 1,
+        refresh_not_before=refresh.retry_at(failures, now=now),
+        last_error=message[:500],
+    )
+    return Result.FAILED, message
+
+
+def _write_gone(thread: Thread, message: str, *, now: datetime) -> tuple[Result, str]:
+    """Believe "no such thread" the second time, a day later. What is archived stays as it is."""
+    first = thread.gone_at
+    if first is None:
+        changes: dict[str, object] = {
+            "gone_at": now,
+            "refresh_not_before": now + refresh.GONE_AFTER,
+        }
+    elif now - first >= refresh.GONE_AFTER - timedelta(minutes=5):
+        changes = {"upstream_state": State.GONE, "next_refresh_at": None}
+        message = _("The store has no such thread any more; the archive keeps what it holds.")
+    else:
+        changes = {}
+    Thread.objects.filter(pk=thread.pk).update(last_error=message[:500], **changes)
+    return Result.GONE, message
