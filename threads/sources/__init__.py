@@ -59,6 +59,8 @@ __all__ = [
 _NOUNS = {
     "conversations": "conversations",
     "assistants": "Assistants threads",
+    "chatkit": "ChatKit threads",
+    "completions": "stored chat completions",
 }
 
 
@@ -85,15 +87,22 @@ def open_source(
     if store not in _NOUNS:
         raise Unsupported(f"ThreadHub cannot read a store named {store!r}.")
     from threads.sources.assistants import Assistants
+    from threads.sources.chatkit import ChatKit
     from threads.sources.client import Client
+    from threads.sources.completions import Completions
     from threads.sources.conversations import Conversations
 
+    kinds: dict[str, Callable[[Client], Source]] = {
+        "conversations": Conversations,
+        "assistants": Assistants,
+        "chatkit": ChatKit,
+        "completions": Completions,
+    }
     client = Client(
         credentials,
         store=store,
         noun=_NOUNS[store],
         allow_private_hosts=allow_private_hosts,
         transport=transport,
-        before_call=before_call,
     )
-    return Assistants(client) if store == "assistants" else Conversations(client)
+    return kinds[store](client)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from threads.sources.base import (
     Capability,
@@ -15,20 +15,15 @@ from threads.sources.base import (
 )
 from threads.sources.client import Client
 from threads.sources.conversations import first_of, metadata_of
-from threads.sources.items import is_final, role_of, word
+from threads.sources.items import assembled, role_of, word
 from threads.sources.paging import Found, Pager, segment
-from threads.sources.parts import parts_of, text_of, worth_keeping
+from threads.sources.parts import parts_of
 from threads.sources.reading import Json
 from threads.sources.times import moment
+from threads.sources.tokens import added, usage_of
 
 # Without this header a server may answer in the shape of the API's first version.
 _HEADERS = {"OpenAI-Beta": "assistants=v2"}
-
-
-def number(value: Any) -> int | None:
-    """Return a count as an integer; None for everything that is no count."""
-    is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 0
-    return value if is_count else None
 
 
 class Assistants:
@@ -96,22 +91,16 @@ class Assistants:
             for each in (attached if isinstance(attached, list) else [])
             if isinstance(each, dict) and each.get("file_id")
         ]
-        status = word(item.get("status"), longest=20)
-        created_at = moment(item.get("created_at"))
-        return RemoteMessage(
-            remote_id=found.id,
+        return assembled(
+            found,
             role=role_of(item.get("role")),
-            text=text_of(parts),
-            type=word(item.get("object"), longest=60) or "message",
-            parts=worth_keeping((*parts, *files)),
+            kind="message",
+            type_=word(item.get("object")) or "message",
+            parts=(*parts, *files),
+            model=word(item.get("model"), longest=120),
             assistant_id=word(item.get("assistant_id")),
             group_id=word(item.get("run_id")),
-            model=word(item.get("model"), longest=120),
-            status=status,
-            is_final=is_final(status),
-            created_at=created_at,
-            time_source="given" if created_at else "unknown",
-            raw=found.raw,
+            created_at=moment(item.get("created_at")),
         )
 
     def usage(self, remote_id: str) -> Usage | None:
@@ -120,30 +109,13 @@ class Assistants:
         A run that goes on, or that does not tell, makes the sum inexact.
         """
         path = f"/threads/{segment(remote_id)}/runs"
-        counts: dict[str, int | None] = {"input": None, "output": None, "total": None}
-        names = {"input": "prompt_tokens", "output": "completion_tokens", "total": "total_tokens"}
-        cached: int | None = None
-        is_exact, after = True, None
+        told: list[Usage | None] = []
+        after = None
         while True:
             found, after = self._pager.page(path, after, limit=100)
-            for each in found:
-                given = each.item.get("usage")
-                if not isinstance(given, dict):
-                    is_exact = False
-                    continue
-                for ours, theirs in names.items():
-                    value = number(given.get(theirs))
-                    is_exact = is_exact and value is not None
-                    if value is not None:
-                        counts[ours] = (counts[ours] or 0) + value
-                details = given.get("prompt_token_details")
-                hit = number(details.get("cached_tokens")) if isinstance(details, dict) else None
-                cached = cached if hit is None else (cached or 0) + hit
+            told += [usage_of(each.item.get("usage"), source="run") for each in found]
             if after is None:
-                break
-        if all(value is None for value in counts.values()):
-            return None
-        return Usage(**counts, cached=cached, source="run", is_exact=is_exact)
+                return added(told, source="run")
 
     def close(self) -> None:
         self._client.close()

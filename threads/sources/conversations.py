@@ -112,7 +112,7 @@ class Conversations:
         messages = []
         for each, in_id in zip(found, moments, strict=True):
             given = moment(each.item.get("created_at"))  # not at OpenAI; elsewhere it occurs
-            source = "given" if given else "id" if in_id else "unknown"
+            source = "given" if given else "id"
             messages.append(message_of(each, created_at=given or in_id, time_source=source))
         return Page(tuple(messages), following)
 

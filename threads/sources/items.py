@@ -41,7 +41,7 @@ def is_final(status: str) -> bool:
     return status not in _MOVING
 
 
-def _json_part(value: Any) -> Part | None:
+def argument_part(value: Any) -> Part | None:
     """Return arguments or an output that is not parts; text that is no JSON is JSON to nobody."""
     if value is None or value == "":
         return None
@@ -53,7 +53,7 @@ def _json_part(value: Any) -> Part | None:
     return Part("json", text=compact(value))
 
 
-def _output_parts(output: Any) -> list[Part]:
+def output_parts(output: Any) -> list[Part]:
     """Read a tool's output: a string, a list of parts, shell results, or any JSON."""
     if isinstance(output, list) and output and all(isinstance(each, dict) for each in output):
         if all("stdout" in each or "stderr" in each for each in output):
@@ -63,7 +63,7 @@ def _output_parts(output: Any) -> list[Part]:
             return list(parts_of(output))
     if isinstance(output, dict) and output.get("type") == "computer_screenshot":
         return list(parts_of(output))
-    part = _json_part(output)
+    part = argument_part(output)
     return [part] if part else []
 
 
@@ -94,13 +94,13 @@ def _query_parts(item: Json) -> list[Part]:
 def _call_parts(item: Json) -> list[Part]:
     """Read a call: what was asked for, then what came back where the item holds both."""
     asked = ("arguments", "input", "code", "action", "actions", "operation")
-    parts = [part for name in asked if (part := _json_part(item.get(name)))]
+    parts = [part for name in asked if (part := argument_part(item.get(name)))]
     for name in ("output", "outputs", "result"):
-        parts += _output_parts(item.get(name))
+        parts += output_parts(item.get(name))
     failure = item.get("error")
     if isinstance(failure, dict) and isinstance(failure.get("message"), str):
         failure = failure["message"]
-    part = _json_part(failure)
+    part = argument_part(failure)
     return [*parts, part] if part else parts
 
 
@@ -120,7 +120,7 @@ def _image_parts(item: Json) -> list[Part]:
 def _result_parts(item: Json) -> list[Part]:
     parts: list[Part] = []
     for name in ("output", "result", "content"):
-        parts += _output_parts(item.get(name))
+        parts += output_parts(item.get(name))
     return parts
 
 
@@ -136,7 +136,7 @@ def _tool_list_parts(item: Json) -> list[Part]:
         for tool in (tools if isinstance(tools, list) else [])
         if isinstance(tool, dict)
     ]
-    failure = _json_part(item.get("error"))
+    failure = argument_part(item.get("error"))
     return [Part("text", text=", ".join(filter(None, names))), *([failure] if failure else [])]
 
 
@@ -153,7 +153,7 @@ def _any_parts(item: Json) -> list[Part]:
     """Read what can be read in an item of a kind that we do not know."""
     parts = list(parts_of(item.get("content")))
     for name in ("text", "summary", "output", "message"):
-        parts += _output_parts(item.get(name))
+        parts += output_parts(item.get(name))
     return parts
 
 
@@ -211,41 +211,70 @@ def _role(item: Json, kind: str) -> str:
     return role_of(item.get("role"))
 
 
+def assembled(
+    found: Found,
+    *,
+    role: str,
+    kind: str,
+    type_: str,
+    parts: tuple[Part, ...],
+    name: str = "",
+    model: str = "",
+    assistant_id: str = "",
+    group_id: str = "",
+    created_at: datetime | None = None,
+    time_source: str = "given",
+) -> RemoteMessage:
+    """Return the message that these make; status and raw JSON come from the item itself."""
+    text = text_of(parts)
+    if kind == "tool_call" or type_ == "mcp_approval_request":
+        text = "\n".join(filter(None, [name, text]))  # a tool is looked for by its name
+    status = word(found.item.get("status"), longest=20)
+    return RemoteMessage(
+        remote_id=found.id,
+        role=role,
+        text=text,
+        kind=kind,
+        type=type_[:60] or "unknown",
+        parts=worth_keeping(parts),
+        name=name,
+        model=model,
+        assistant_id=assistant_id,
+        group_id=group_id,
+        status=status,
+        is_final=is_final(status),
+        created_at=created_at,
+        time_source=time_source if created_at else "unknown",
+        raw=found.raw,
+    )
+
+
 def message_of(
     found: Found,
     *,
     created_at: datetime | None = None,
-    time_source: str = "unknown",
+    time_source: str = "given",
     group_id: str = "",
     model: str = "",
 ) -> RemoteMessage:
     """Return an item as a message. Nothing is refused: what is not understood is "unknown"."""
     item = found.item
     # A compatible server may leave the type out of plain messages.
-    type_ = word(item.get("type"), longest=60) or ("message" if item.get("role") else "")
+    type_ = word(item.get("type")) or ("message" if item.get("role") else "")
     if type_ == "message":
         kind, parts = "message", parts_of(item.get("content"))
     else:
         kind, read = _KINDS.get(type_, ("unknown", _any_parts))
         parts = tuple(read(item))
-    name = word(item.get("name"))
-    text = text_of(parts)
-    if kind == "tool_call" or type_ == "mcp_approval_request":
-        text = "\n".join(filter(None, [name, text]))  # a tool is looked for by its name
-    status = word(item.get("status"), longest=20)
-    return RemoteMessage(
-        remote_id=found.id,
+    return assembled(
+        found,
         role=_role(item, kind),
-        text=text,
         kind=kind,
-        type=type_ or "unknown",
-        parts=worth_keeping(parts),
-        name=name or word(item.get("server_label")),
+        type_=type_,
+        parts=parts,
+        name=word(item.get("name")) or word(item.get("server_label")),
         model=model or word(item.get("model"), longest=120),
         group_id=group_id or word(item.get("response_id")) or word(item.get("turn_id")),
-        status=status,
-        is_final=is_final(status),
         created_at=created_at,
         time_source=time_source,
-        raw=found.raw,
     )
