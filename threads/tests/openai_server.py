@@ -164,6 +164,17 @@ class OpenAIServer:
         self._add_list(f"{path}/runs", runs)
         return self._add_list(f"{path}/messages", messages)
 
+    def add_listed(
+        self, store_path: str, part: str, thread: Json, items: Sequence[Json] = ()
+    ) -> list[Json]:
+        """Add a thread to a store that lists its threads; return its live list of items.
+
+        `part` is what the store calls the items in its addresses: "items", "messages", …
+        """
+        self.lists.setdefault(store_path, []).append(thread)
+        self.objects[f"{store_path}/{thread['id']}"] = thread
+        return self._add_list(f"{store_path}/{thread['id']}/{part}", items)
+
     def _add_list(self, path: str, items: Sequence[Json]) -> list[Json]:
         self.lists[path] = list(items)
         return self.lists[path]

@@ -55,9 +55,33 @@ def _add_thread(server: OpenAIServer, count: int) -> tuple[str, Items]:
     return "thread_1", server.add_thread("thread_1", items)
 
 
+def _add_chatkit_thread(server: OpenAIServer, count: int) -> tuple[str, Items]:
+    items = [
+        {
+            "id": f"msg_{n}",
+            "object": "chatkit.thread_item",
+            "type": "chatkit.user_message",
+            "created_at": 1_763_000_000 + n,
+            "content": [{"type": "input_text", "text": f"message {n}"}],
+            "attachments": [],
+        }
+        for n in range(count)
+    ]
+    thread = {"id": "cthr_1", "created_at": 1_763_000_000, "status": {"type": "active"}}
+    return "cthr_1", server.add_listed("/chatkit/threads", "items", thread, items)
+
+
+def _add_completion(server: OpenAIServer, count: int) -> tuple[str, Items]:
+    items = [{"id": f"msg_{n}", "role": "user", "content": f"message {n}"} for n in range(count)]
+    completion = {"id": "chatcmpl_1", "created": 1_763_000_000, "model": "gpt", "choices": []}
+    return "chatcmpl_1", server.add_listed("/chat/completions", "messages", completion, items)
+
+
 CASES = [
     Case("conversations", _add_conversation, "/conversations/conv_1/items"),
     Case("assistants", _add_thread, "/threads/thread_1/messages"),
+    Case("chatkit", _add_chatkit_thread, "/chatkit/threads/cthr_1/items"),
+    Case("completions", _add_completion, "/chat/completions/chatcmpl_1/messages"),
 ]
 
 FAULTS: list[tuple[str, type[SourceError]]] = [
