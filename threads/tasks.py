@@ -156,7 +156,7 @@ def _fetch_for(job: Job, thread_id: int) -> str:
         job=job,
         keep_going=_progress(job, total=1),
     )
-    if tally.stopped_by is not None and isinstance(tally.stopped_by.error, sync.BudgetSpent):
+    if tally.stopped_by is not None and sync.is_own_limit(tally.stopped_by):
         return _wait(job)
     sentence = _sentence(tally)
     failed = bool(tally.errors or tally.stopped_by)

@@ -9,6 +9,12 @@ from threads.sync.connections import source_for, try_connection
 from threads.sync.rounds import not_read_since, refresh_connection, sync_batch
 from threads.sync.writing import Outcome, Result
 
+
+def is_own_limit(outcome: Outcome) -> bool:
+    """Tell whether a batch was stopped by our own limit of calls and not by the server."""
+    return isinstance(outcome.error, BudgetSpent)
+
+
 __all__ = [
     "BudgetSpent",
     "CallBudget",
@@ -17,6 +23,7 @@ __all__ = [
     "Tally",
     "candidates",
     "choose",
+    "is_own_limit",
     "not_read_since",
     "refresh_connection",
     "source_for",

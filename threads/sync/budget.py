@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 
@@ -33,6 +34,7 @@ class CallBudget:
     from many threads and processes at once; a count that goes too far is taken back.
 
     :param share: the part of the limit that this use may take; the rest is for people.
+    :param most: calls that this use may make in all. None: no such limit.
     :param waits: wait for room instead of refusing. For a foreground command only.
     """
 
@@ -42,6 +44,7 @@ class CallBudget:
         *,
         share: float = 1.0,
         waits: bool = False,
+        most: int | None = None,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -49,10 +52,15 @@ class CallBudget:
         self.limit = max(1, int(min(full, connection.calls_per_minute) * share))
         self._day_limit = connection.calls_per_day
         self._name = f"calls:{connection.pk}"
+        self._most, self._taken, self._lock = most, 0, threading.Lock()
         self._waits, self._clock, self._sleep = waits, clock, sleep
 
     def take(self) -> None:
         """Count one call. :raises BudgetSpent: when it would be one too many."""
+        with self._lock:
+            if self._most is not None and self._taken >= self._most:
+                raise BudgetSpent("As many calls as were allowed have been made.")
+            self._taken += 1
         while True:
             try:
                 self._take()

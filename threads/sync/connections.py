@@ -18,12 +18,17 @@ from threads.sync.writing import write_connection_error
 
 @contextmanager
 def source_for(
-    connection: Connection, *, share: float = 1.0, waits: bool = False
+    connection: Connection,
+    *,
+    share: float = 1.0,
+    waits: bool = False,
+    most_calls: int | None = None,
 ) -> Iterator[Source]:
     """Open the source behind a connection, within its calls per minute, and close it after.
 
     :param share: the part of the calls that this use may take.
     :param waits: wait for room when the calls are used up. For a foreground command only.
+    :param most_calls: how many calls this use may make in all; None for no such limit.
     :raises Denied: when there is no key, or it cannot be opened; the text says what to do.
     :raises SourceError: when the address is not one that may be called.
     """
@@ -34,7 +39,7 @@ def source_for(
         connection.state_reason = str(error)[:500]
         connection.save(update_fields=["state", "state_reason"])
         raise Denied(str(error)) from None
-    budget = CallBudget(connection, share=share, waits=waits)
+    budget = CallBudget(connection, share=share, waits=waits, most=most_calls)
     source = open_source(
         connection.store,
         Credentials(

@@ -31,6 +31,7 @@ def sync_batch(
     is_full: bool = False,
     share: float = 1.0,
     waits: bool = False,
+    most_calls: int | None = None,
     job: Job | None = None,
     reach: ThreadQuerySet | None = None,
     keep_going: KeepGoing = lambda _: True,
@@ -39,6 +40,7 @@ def sync_batch(
 
     :param share: the part of the connection's calls that this use may take.
     :param waits: wait for room when they are used up. For a foreground command only.
+    :param most_calls: stop before the call that would be one more. None: no such limit.
     :param reach: threads that reading everything would have read too; those that were left alone
         count as calls avoided.
     """
@@ -47,7 +49,7 @@ def sync_batch(
     )
     tally, calls = Tally(), 0
     try:
-        with source_for(connection, share=share, waits=waits) as source:
+        with source_for(connection, share=share, waits=waits, most_calls=most_calls) as source:
             tally = sync_many(
                 thread_ids,
                 connection=connection,
