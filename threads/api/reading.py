@@ -26,6 +26,7 @@ from threads.search import find
 from threads.search.published import PublishedPage, published
 from threads.search.query import parse
 from threads.search.sentences import localised
+from threads.search.suggestions import suggest
 
 MAX_THREADS = 100  # a page of search results
 MAX_MESSAGES = 500  # a page of a thread
@@ -169,6 +170,20 @@ def me(request: HttpRequest) -> HttpResponse:
     """Tell as whom the API sees you."""
     count_against(request, "read")
     return JsonResponse(shapes.me(reader_of(request)))
+
+
+@router.get(
+    "suggestions",
+    operation_id="list_suggestions",
+    response={200: shapes.SuggestionList, **_ERRORS},
+    summary="How a query could go on",
+    tags=["threads"],
+)
+def suggestions(request: HttpRequest, q: str = "") -> HttpResponse:
+    """List what could be typed at the end of `q`: filters, and values that you may see."""
+    count_against(request, "read")
+    found = suggest(q, projects=Project.objects.visible_to(reader_of(request)))
+    return JsonResponse(shapes.SuggestionList(results=[shapes.suggestion(one) for one in found]))
 
 
 def _projects(request: HttpRequest, slugs: list[str]) -> ProjectQuerySet:

@@ -12,6 +12,7 @@ from typing_extensions import TypedDict
 from projects.models import Project
 from threads.models import Message, Thread
 from threads.search.published import message_url, published_time, thread_url
+from threads.search.suggestions import Suggestion
 
 
 class Error(TypedDict):
@@ -96,6 +97,18 @@ class ProjectList(TypedDict):
     results: list[ProjectDetail]
 
 
+class SuggestionDetail(TypedDict):
+    """Something to type; `text` is the whole query with it."""
+
+    label: str
+    description: str
+    text: str
+
+
+class SuggestionList(TypedDict):
+    results: list[SuggestionDetail]
+
+
 class Account(TypedDict):
     username: str
     name: str
@@ -168,6 +181,10 @@ def project_detail(project: Project) -> ProjectDetail:
         visibility=project.visibility,
         tags=sorted(tag.name for tag in project.tags.all()),
     )
+
+
+def suggestion(one: Suggestion) -> SuggestionDetail:
+    return SuggestionDetail(label=one.label, description=one.description, text=one.text)
 
 
 def me(user: User | AnonymousUser) -> Me:

@@ -90,7 +90,7 @@ def test_it_pages_through_results(client: Client) -> None:
     made = {make_conversation("A refund", project=project).short_id for _ in range(5)}
 
     seen: list[str] = []
-    cursor = ""
+    cursor: str | None = ""
     while cursor is not None:
         page = get(client, "threads", q="refund", sort="newest", limit=2, cursor=cursor)
         seen += [result["id"] for result in page["results"]]
@@ -212,7 +212,7 @@ def test_it_pages_through_messages(client: Client) -> None:
     thread = make_conversation("One", "Two", "Three", "Four", "Five")
 
     texts: list[list[str]] = []
-    cursor = ""
+    cursor: str | None = ""
     while cursor is not None:
         page = get(client, f"threads/{thread.short_id}/messages", limit=2, cursor=cursor)
         texts.append([message["text"] for message in page["results"]])
