@@ -277,6 +277,7 @@ def test_it_says_what_it_made_of_a_slip(
         ("a created:2026..2025 b", "empty_range", "2026..2025", ""),
         ("a r* b", "short_prefix", "r*", ""),
         ("a /(/ b", "bad_regex", "/(/", ""),
+        ("a /(x+)+y/ b", "bad_regex", "/(x+)+y/", ""),
         ("a thread:xyz b", "bad_group", "thread:xyz", "id:xyz"),
         ("a sort:cheapest b", "unknown_value", "cheapest", ""),
     ],
@@ -291,6 +292,26 @@ def test_it_leaves_out_a_clause_that_it_cannot_read(
     assert text[notice.position : notice.position + notice.length] == marked
     assert (notice.code, notice.suggestion) == (code, suggestion)
     assert query.expression == And((Word("a"), Word("b")))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "is_fine"),
+    [
+        (r"err(or)?\s+\d+", True),
+        (r"(foo|bar)\d+", True),
+        (r"(?:ab)+[(a+)+]*", True),
+        (r"(\(a+\))?x*", True),
+        (r"(a\)b)+", True),
+        (r"(a+)+$", False),
+        (r"((a+)b)*", False),
+        (r"(a|ab)*c", False),
+        (r"(?:\w+\s?){5,}", False),
+        (r"(?P<word>\w+\s?)*", False),
+        ("a" * 201, False),
+    ],
+)
+def test_it_takes_no_regular_expression_that_may_never_end(pattern: str, is_fine: bool) -> None:
+    assert bool(read(f"/{pattern}/").errors) is not is_fine
 
 
 def test_it_keeps_the_other_alternative_of_a_clause_left_out() -> None:

@@ -52,7 +52,7 @@ MESSAGES = {
         "yesterday, 7d, 2w, 3mo or 1y."
     ),
     "empty_range": gettext_noop("“{value}” ends before it begins."),
-    "bad_regex": gettext_noop("The regular expression cannot be read: {reason}."),
+    "bad_regex": gettext_noop("The regular expression cannot be used: {reason}."),
     "bad_group": gettext_noop("“thread:” takes conditions in braces: thread:{{role:user refund}}."),
     "nested_group": gettext_noop("“thread:{{…}}” cannot stand inside another one."),
     "text_as_words": gettext_noop(

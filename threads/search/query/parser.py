@@ -25,6 +25,7 @@ from threads.search.query.notices import (
     MAX_VALUES,
     MIN_PREFIX,
 )
+from threads.search.query.regex import fault_of
 from threads.search.query.scanner import Scanner
 from threads.search.query.times import Clock, Unreadable, date_range, number_range
 from threads.search.query.tree import (
@@ -231,11 +232,8 @@ class _Parser(Scanner):
         return _placed(node, start, self.at)
 
     def regex(self, pattern: str, start: int) -> Node | None:
-        try:
-            re.compile(pattern)
-        except (re.error, RecursionError, OverflowError, FutureWarning) as problem:
-            reason = str(problem) or "too large"
-            self.notices.add("bad_regex", start, self.at - start, reason=reason)
+        if fault := fault_of(pattern):
+            self.notices.add("bad_regex", start, self.at - start, reason=fault)
             return None
         return self.term(Regex(pattern), start)
 
