@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from threads.actions.imports import request_import
 from threads.actions.jobs import Refused, cancel_job, queue_job, retry_job
+from threads.actions.keeping import hold_threads, restore_threads, trash_threads
 from threads.actions.sample import load_sample, remove_sample
 from threads.actions.syncs import (
     Added,
@@ -21,12 +22,15 @@ __all__ = [
     "Refused",
     "add_thread_ids",
     "cancel_job",
+    "hold_threads",
     "load_sample",
     "queue_job",
     "remove_sample",
     "request_import",
     "request_project_sync",
     "request_sync",
+    "restore_threads",
     "retry_job",
     "test_connection",
+    "trash_threads",
 ]
