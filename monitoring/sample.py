@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import messages
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -12,36 +13,38 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from projects.models import Project
+from threads import actions
 from threads.models import Thread
 
 
-def _refuse_others(request: HttpRequest) -> None:
-    if not request.user.is_superuser:
+def _administrator(request: HttpRequest) -> User:
+    """Return who asks.
+
+    :raises PermissionDenied: when that is no administrator.
+    """
+    user = request.user
+    if not (isinstance(user, User) and user.is_superuser):
         raise PermissionDenied
+    return user
 
 
 @require_POST
 def load(request: HttpRequest) -> HttpResponse:
     """Put the sample archive into its own public project, in this request: it is small."""
-    from threads import actions
-
-    _refuse_others(request)
-    actions.load_sample(actor=request.user)
+    actions.load_sample(by=_administrator(request))
     messages.success(request, _("The sample archive is there. Try a search on the front page."))
     return redirect("admin:index")
 
 
 def remove(request: HttpRequest) -> HttpResponse:
     """Ask, then delete the sample project with all that was loaded into it."""
-    _refuse_others(request)
+    user = _administrator(request)
     count = Thread.objects.filter(project__in=Project.objects.filter(is_sample=True)).count()
     if request.method != "POST":
         context = {"title": _("Remove the sample archive?"), "thread_count": count}
         context |= admin_context(request)
         return TemplateResponse(request, "admin/sample_remove.html", context)
-    from threads import actions
-
-    actions.remove_sample(actor=request.user)
+    count = actions.remove_sample(by=user)
     text = ngettext(
         "The sample archive was removed: %d thread.",
         "The sample archive was removed: %d threads.",

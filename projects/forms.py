@@ -35,7 +35,7 @@ class TagsField(forms.CharField):
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("required", False)
-        kwargs.setdefault("label", _("tags"))
+        kwargs.setdefault("label", _("Tags"))
         kwargs.setdefault("help_text", _("Words, separated by commas."))
         super().__init__(**kwargs)
 

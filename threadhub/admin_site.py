@@ -66,8 +66,9 @@ class Console(AdminSite):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> TemplateResponse:
         from monitoring import dashboard
+        from projects.admin.access import user_of
 
-        context = {"dashboard": dashboard.for_user(request.user)}
+        context = {"dashboard": dashboard.for_user(user_of(request))}
         return super().index(request, context | (extra_context or {}))
 
     def get_urls(self) -> list[URLPattern | URLResolver]:

@@ -42,6 +42,11 @@ def user_of(request: HttpRequest) -> User | AnonymousUser:
     return cast("User | AnonymousUser", request.user)
 
 
+def account_of(request: HttpRequest) -> User:
+    """Return who asks, on a page that needs a login."""
+    return cast("User", request.user)
+
+
 def managed_ids(request: HttpRequest) -> frozenset[int]:
     """Return the projects that an owner manages; one query a request. Not for administrators."""
     ids = getattr(request, _CACHE, None)

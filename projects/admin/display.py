@@ -52,6 +52,28 @@ def moment(value: datetime | None) -> str:
     )
 
 
+def until(value: datetime | None) -> str:
+    """Return how far ahead a time is, shortly ("in 5 h"), with the time itself in its title."""
+    if value is None:
+        return UNKNOWN
+    minutes = (value - timezone.now()).total_seconds() / 60
+    if minutes <= 0:
+        text = gettext("due")
+    elif minutes < 90:
+        text = gettext("in %d min") % max(1, minutes)
+    elif minutes < 48 * 60:
+        text = gettext("in %d h") % round(minutes / 60)
+    else:
+        text = gettext("in %d days") % round(minutes / 1440)
+    local = timezone.localtime(value)
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        value.isoformat(),
+        f"{local:%Y-%m-%d %H:%M}",
+        text,
+    )
+
+
 def number(value: float | None) -> str:
     """Return a count with the separators of the reader's language."""
     return UNKNOWN if value is None else str(intcomma(value))

@@ -96,8 +96,10 @@ class UserAdmin(AdministratorsOnly, Audited, DjangoUserAdmin):
     readonly_fields = ("last_login", "date_joined")
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet:
-        rows: models.QuerySet = super().get_queryset(request)
-        return rows.annotate(owned_count=Count("owned_projects"))
+        rows: models.QuerySet = (
+            super().get_queryset(request).annotate(owned_count=Count("owned_projects"))
+        )
+        return rows
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Add the last administrator to what is protected: one door for page and action."""

@@ -45,7 +45,7 @@
         cursor: { show: false },
         scales: { x: { time: true }, y: { range: isBars ? (_chart, _low, high) => [0, Math.max(high * 1.1, 4)] : [0, 100] } },
         axes: [
-          { ...axis, space: 70, values: (_chart, ticks) => ticks.map(format) },
+          { ...axis, size: 30, space: 70, values: (_chart, ticks) => ticks.map(format) },
           { ...axis, size: 48, values: (_chart, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? tick.toLocaleString() : "")) },
         ],
         series: [{}, ...(isBars ? [bars] : lines)],

@@ -15,12 +15,13 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from projects.admin.access import Audited, Managed, ProjectFilter, user_of
+from projects.admin.access import Audited, Managed, ProjectFilter, account_of, user_of
 from projects.admin.display import UNKNOWN, connection_badge, moment
 from projects.forms import ConnectionForm
 from projects.models import Connection
 from threadhub.lib import audit
 from threadhub.lib.http import client_ip
+from threads import actions
 
 # Another address or store may well answer otherwise than what was tested.
 _RETEST_AFTER = frozenset({"store", "base_url", "azure_endpoint", "azure_api_version"})
@@ -123,9 +124,8 @@ class ConnectionAdmin(Audited, Managed):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def _test(self, request: HttpRequest, connection: Connection) -> None:
-        from threads import actions
-
-        works, sentence = actions.test_connection(connection, actor=user_of(request))
+        sentence = actions.test_connection(connection, by=account_of(request))
+        works = connection.state == Connection.State.WORKING
         level = messages.SUCCESS if works else messages.ERROR
         self.message_user(request, f"{connection}: {sentence}", level)
 

@@ -16,8 +16,9 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
-from projects.admin.access import Managed, ProjectFilter, ReadOnly, user_of
+from projects.admin.access import Managed, ProjectFilter, ReadOnly, account_of, user_of
 from projects.admin.display import UNKNOWN, as_json, badge, moment, number, seconds
+from threads import actions
 from threads.models import Job, SyncRun
 
 STATE_KIND = {
@@ -121,14 +122,14 @@ class JobAdmin(ReadOnly):
         return redirect("admin:threads_job_change", again.pk if again else pk)
 
     def _cancel(self, request: HttpRequest, job: Job) -> bool:
-        from threads import actions
-
-        return bool(actions.cancel_job(job, actor=user_of(request)))
+        return actions.cancel_job(job, by=account_of(request))
 
     def _retry(self, request: HttpRequest, job: Job) -> Job | None:
-        from threads import actions
-
-        return actions.retry_job(job, actor=user_of(request))
+        try:
+            return actions.retry_job(job, by=account_of(request))
+        except actions.Refused as refused:
+            messages.warning(request, str(refused))
+            return None
 
     @admin.action(description=_("Cancel"))
     def cancel_selected(self, request: HttpRequest, queryset: Any) -> None:

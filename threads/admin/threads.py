@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django import forms
@@ -16,13 +17,17 @@ from django.utils.html import format_html
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from projects.admin.access import Audited, Managed, ProjectFilter, user_of
-from projects.admin.display import UNKNOWN, as_json, badge, moment, number, tokens
+from projects.admin.access import Audited, Managed, ProjectFilter, account_of, user_of
+from projects.admin.display import UNKNOWN, as_json, badge, moment, number, tokens, until
 from projects.forms import TaggedForm
-from projects.models import Connection
+from projects.models import Connection, Project
+from threads import actions, search
 from threads.models import Thread
+from threads.search.query import parse
 
-MOST_FOUND = 1_000  # threads that a search here can show; narrower words find the rest
+MOST_FOUND = 200  # threads that a search here shows: the best ones, in the order of the list
+MOST_REFRESHED = 200  # jobs that one click may queue
+_MOST_TOLD = 5  # refused ids that a message names
 
 _STATE_KIND = {
     Thread.UpstreamState.ACTIVE: "ok",
@@ -30,6 +35,11 @@ _STATE_KIND = {
     Thread.UpstreamState.CLOSED: "quiet",
     Thread.UpstreamState.RETIRED: "quiet",
     Thread.UpstreamState.IMPORTED: "info",
+}
+_SHORT_STATE = {
+    Thread.UpstreamState.GONE.value: _("Gone"),
+    Thread.UpstreamState.RETIRED.value: _("Retired"),
+    Thread.UpstreamState.IMPORTED.value: _("Imported"),
 }
 
 
@@ -74,7 +84,7 @@ class RefreshFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: models.QuerySet) -> models.QuerySet:
         now = timezone.now()
-        tomorrow = now + timezone.timedelta(days=1)
+        tomorrow = now + timedelta(days=1)
         refreshed = queryset.filter(is_refreshable=True)
         match self.value():
             case "due":
@@ -111,11 +121,11 @@ class AddThreadsForm(forms.Form):
 
     connection = forms.ModelChoiceField(
         Connection.objects.none(),
-        label=_("connection"),
+        label=_("Connection"),
         help_text=_("Where the threads are. They go into its project."),
     )
     ids = forms.CharField(
-        label=_("thread ids"),
+        label=_("Thread ids"),
         max_length=500_000,
         widget=forms.Textarea(
             attrs={"rows": 10, "class": "vLargeTextField", "spellcheck": "false"}
@@ -134,6 +144,25 @@ class AddThreadsForm(forms.Form):
         return ids
 
 
+def report_added(request: HttpRequest, added: actions.Added) -> None:
+    """Say what became of the ids, one sentence for each outcome that there was."""
+    if count := len(added.added) + len(added.adopted):
+        text = ngettext(
+            "%d thread is new here and will be read in the next minutes.",
+            "%d threads are new here and will be read in the next minutes.",
+            count,
+        )
+        messages.success(request, text % count)
+    if count := len(added.known):
+        text = ngettext("%d was here already.", "%d were here already.", count)
+        messages.info(request, text % count)
+    for identifier, why in list(added.refused.items())[:_MOST_TOLD]:
+        messages.error(request, f"{identifier}: {why}")
+    if (count := len(added.refused) - _MOST_TOLD) > 0:
+        text = ngettext("%d more was refused.", "%d more were refused.", count)
+        messages.error(request, text % count)
+
+
 @admin.register(Thread)
 class ThreadAdmin(Audited, Managed):
     form = ThreadForm
@@ -147,12 +176,13 @@ class ThreadAdmin(Audited, Managed):
     list_select_related = ("project",)
     list_per_page = 50
     show_full_result_count = False
+    view_on_site = False  # the template has its own link, which the trash takes away
     date_hierarchy = "last_message_timestamp"
     # As the index thread_newest is sorted, so that a page of the list reads a page of the index.
     ordering = (F("last_message_timestamp").desc(), F("id").desc())
     search_fields = ("external_id", "title")
     search_help_text = _("Words in messages and titles, or a thread's id")
-    actions = ("refresh_now", "hold", "release", "move_to_trash", "restore")
+    actions = ("refresh_now", "refresh_fully", "hold", "release", "move_to_trash", "restore")
     readonly_fields = (
         *("name", "project", "connection", "store", "external_id", "address", "end_user"),
         *("assistant", "model", "metadata_json", "created", "archived", "last_message"),
@@ -203,16 +233,20 @@ class ThreadAdmin(Audited, Managed):
         self, request: HttpRequest, queryset: Any, search_term: str
     ) -> tuple[Any, bool]:
         """Search as the front page does, among what the user manages."""
-        if not search_term.strip():
+        term = search_term.strip()
+        if not term:
             return queryset, False
-        by_id = queryset.filter(external_id=search_term.strip())
+        by_id = queryset.filter(Q(external_id=term) | Q(short_id=term))
         if by_id.exists():
             return by_id, False
-        from threads.search import find
-
-        page = find.find(search_term, within=queryset, limit=MOST_FOUND)
-        for notice in page.notices:
-            messages.info(request, notice.message)
+        if request.GET.get(StateFilter.parameter_name) == "trash":  # not in the index
+            return queryset.filter(Q(title__icontains=term) | Q(remark__icontains=term)), False
+        query = parse(term, now=timezone.now(), zone=timezone.get_current_timezone())
+        projects = Project.objects.managed_by(user_of(request))
+        page = search.find(query, within=projects, limit=MOST_FOUND)
+        if page.next_cursor:
+            text = gettext("These are the best %d; more words find the others.") % MOST_FOUND
+            messages.info(request, text)
         return queryset.filter(pk__in=[result.thread.pk for result in page.results]), False
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
@@ -222,40 +256,55 @@ class ThreadAdmin(Audited, Managed):
 
     # --- what can be done ---
 
-    def _ids(self, queryset: Any) -> list[int]:
-        return list(queryset.order_by().values_list("pk", flat=True))
-
-    def _refresh(self, request: HttpRequest, ids: list[int]) -> HttpResponse:
-        from threads import actions
-
-        job = actions.request_sync(thread_ids=ids, actor=user_of(request))
-        return redirect("admin:threads_job_change", job.pk)
-
     @admin.action(description=_("Refresh now"))
     def refresh_now(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
-        ids = self._ids(queryset.refreshable())
-        if not ids:
+        return self._refresh(request, queryset, is_full=False)
+
+    @admin.action(description=_("Read again in full"))
+    def refresh_fully(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
+        return self._refresh(request, queryset, is_full=True)
+
+    def _refresh(
+        self, request: HttpRequest, queryset: Any, *, is_full: bool
+    ) -> HttpResponse | None:
+        threads = list(queryset.refreshable().select_related("project")[: MOST_REFRESHED + 1])
+        if not threads:
             text = gettext("None of these can be refreshed: they have no source any more.")
             messages.warning(request, text)
             return None
-        return self._refresh(request, ids)
+        if len(threads) > MOST_REFRESHED:
+            text = gettext("Only the first %d are refreshed. For all of them, sync the project.")
+            messages.warning(request, text % MOST_REFRESHED)
+        by = account_of(request)
+        jobs = [
+            actions.request_sync(thread, by=by, is_full=is_full)
+            for thread in threads[:MOST_REFRESHED]
+        ]
+        if len(jobs) == 1:
+            return redirect("admin:threads_job_change", jobs[0].pk)
+        text = ngettext("%d thread is in the queue.", "%d threads are in the queue.", len(jobs))
+        messages.success(request, text % len(jobs))
+        return redirect("admin:threads_job_changelist")
 
     @admin.action(description=_("Move to the trash"))
     def move_to_trash(self, request: HttpRequest, queryset: Any) -> None:
-        from threads import actions
-
-        count = actions.trash(queryset, actor=user_of(request))
-        self._report(
-            request,
-            ngettext("%d thread is in the trash.", "%d threads are in the trash.", count) % count,
-        )
+        wanted = queryset.filter(trashed_at__isnull=True).count()
+        count = actions.trash_threads(queryset, by=account_of(request))
+        text = ngettext("%d thread is in the trash.", "%d threads are in the trash.", count)
+        messages.success(request, text % count)
+        if held := wanted - count:
+            text = ngettext(
+                "%d thread stays: it is on legal hold.",
+                "%d threads stay: they are on legal hold.",
+                held,
+            )
+            messages.warning(request, text % held)
 
     @admin.action(description=_("Take out of the trash"))
     def restore(self, request: HttpRequest, queryset: Any) -> None:
-        from threads import actions
-
-        count = actions.restore(queryset, actor=user_of(request))
-        self._report(request, ngettext("%d thread is back.", "%d threads are back.", count) % count)
+        count = actions.restore_threads(queryset, by=account_of(request))
+        text = ngettext("%d thread is back.", "%d threads are back.", count)
+        messages.success(request, text % count)
 
     @admin.action(description=_("Put on legal hold"))
     def hold(self, request: HttpRequest, queryset: Any) -> None:
@@ -266,16 +315,9 @@ class ThreadAdmin(Audited, Managed):
         self._set_hold(request, queryset, is_held=False)
 
     def _set_hold(self, request: HttpRequest, queryset: Any, *, is_held: bool) -> None:
-        changed = list(queryset.exclude(is_held=is_held).order_by("pk"))
-        for thread in changed:
-            thread.is_held = is_held
-            thread.save(update_fields=["is_held"])
-            self.log_change(request, thread, [{"changed": {"fields": ["legal hold"]}}])
-        count = len(changed)
-        self._report(request, ngettext("%d thread changed.", "%d threads changed.", count) % count)
-
-    def _report(self, request: HttpRequest, sentence: str) -> None:
-        messages.success(request, sentence)
+        count = actions.hold_threads(queryset, is_held=is_held, by=account_of(request))
+        text = ngettext("%d thread changed.", "%d threads changed.", count)
+        messages.success(request, text % count)
 
     def response_change(self, request: HttpRequest, obj: Thread) -> HttpResponse:
         chosen = Thread.objects.managed_by(user_of(request)).filter(pk=obj.pk)
@@ -289,24 +331,26 @@ class ThreadAdmin(Audited, Managed):
             return HttpResponseRedirect(request.path)
         return super().response_change(request, obj)
 
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        context["show_save_and_add_another"] = False
+        return super().render_change_form(request, context, *args, **kwargs)
+
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         """Register ids rather than type a thread in: what is said in it comes from its source."""
-        from threads import actions
-
         form = AddThreadsForm(request.POST or None, initial=request.GET.dict())
         choices = Connection.objects.managed_by(user_of(request)).select_related("project")
         form.fields["connection"].queryset = choices.order_by("project__name", "pk")  # type: ignore[attr-defined]
         if request.method == "POST" and form.is_valid():
             connection = form.cleaned_data["connection"]
-            job = actions.add_thread_ids(
-                connection=connection, ids=form.cleaned_data["ids"], actor=user_of(request)
+            added = actions.add_thread_ids(
+                connection.project, connection, form.cleaned_data["ids"], by=account_of(request)
             )
-            count = len(form.cleaned_data["ids"])
-            text = ngettext("%d id is being read.", "%d ids are being read.", count)
-            messages.success(request, text % count)
-            return redirect("admin:threads_job_change", job.pk)
+            report_added(request, added)
+            return redirect("admin:threads_thread_changelist")
         context = {
             **self.admin_site.each_context(request),
             "title": gettext("Add threads by their ids"),
@@ -329,7 +373,8 @@ class ThreadAdmin(Audited, Managed):
         if thread.refresh_failures:
             return badge("error", gettext("Sync failed"), title=thread.last_error)
         kind = _STATE_KIND.get(Thread.UpstreamState(thread.upstream_state), "quiet")
-        return badge(kind, thread.get_upstream_state_display())
+        label = thread.get_upstream_state_display()
+        return badge(kind, str(_SHORT_STATE.get(thread.upstream_state, label)), title=label)
 
     @admin.display(description=_("messages"), ordering="message_count")
     def message_total(self, thread: Thread) -> str:
@@ -359,7 +404,7 @@ class ThreadAdmin(Audited, Managed):
 
     @admin.display(description=_("next refresh"), ordering="next_refresh_at")
     def next_refresh(self, thread: Thread) -> str:
-        return moment(thread.next_refresh_at if thread.is_refreshable else None)
+        return until(thread.next_refresh_at if thread.is_refreshable else None)
 
     @admin.display(description=_("last synced"))
     def last_synced(self, thread: Thread) -> str:
