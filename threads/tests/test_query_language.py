@@ -458,4 +458,7 @@ def test_it_writes_every_tree_so_that_it_reads_the_same(
 ) -> None:
     query = Query(expression, sort, group)
 
-    assert read(unparse(query)) == query
+    written = read(unparse(query))
+
+    assert written == query
+    assert written.notices == ()

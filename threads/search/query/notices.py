@@ -9,11 +9,11 @@ from __future__ import annotations
 from threads.search.query.fields import gettext_noop
 from threads.search.query.tree import Notice
 
-MAX_LENGTH = 2_000  # characters: four times the longest saved search seen; parses in 10 ms
-MAX_TERMS = 64  # words and filters: what both databases still answer in one statement
+MAX_LENGTH = 2_000  # characters: a page of text; the slowest that was found parses in 13 ms
+MAX_TERMS = 64  # words and filters: each is a condition that the database has to answer
 MAX_VALUES = 200  # in one comma list: a page of ids pasted from a spreadsheet
 MAX_DEPTH = 12  # brackets inside brackets
-MIN_PREFIX = 2  # letters: one letter matches a fifth of all messages
+MIN_PREFIX = 2  # letters: what begins with one letter is no search
 _MAX_OF_A_KIND = 5  # the sixth notice of the same kind tells nothing new
 
 MESSAGES = {
