@@ -5,6 +5,7 @@ The columns come from the models, so a new one that has no value here fails at o
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -44,8 +45,12 @@ def insert_messages(
         rows.append((*own, None, None, *values))
     with connection.cursor() as cursor:
         cursor.executemany(_statement(Message, _COLUMNS), rows)
-    made = Message.objects.filter(thread=thread, position__gte=first_position)
-    return list(made.order_by("position").values_list("pk", flat=True))
+        cursor.execute(
+            "SELECT id FROM threads_message WHERE thread_id = %s AND position >= %s"
+            " ORDER BY position",
+            [thread.pk, first_position],
+        )
+        return [pk for (pk,) in cursor.fetchall()]
 
 
 def insert_sources(rows: Iterable[tuple[int, str, list[dict[str, Any]]]]) -> None:
@@ -55,7 +60,8 @@ def insert_sources(rows: Iterable[tuple[int, str, list[dict[str, Any]]]]) -> Non
         cursor.executemany(_statement(MessageSource, ("message_id", "raw", "parts")), values)
 
 
-def _statement(model: type[Model], names: Sequence[str]) -> str:
+@functools.cache
+def _statement(model: type[Model], names: tuple[str, ...]) -> str:
     wanted = {field.attname for field in model._meta.concrete_fields} - {"id"}
     if wanted != set(names):
         raise TypeError(f"{model.__name__} has other columns: {sorted(wanted ^ set(names))}")

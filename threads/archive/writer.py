@@ -76,6 +76,7 @@ def store(
     seen: set[str] | None = None,
     is_complete: bool = False,
     finish: Callable[[Thread, Stored], None] | None = None,
+    locked: Mapping[str, Thread] | None = None,
     is_dry_run: bool = False,
 ) -> Stored:
     """Store messages, oldest first, into a thread, which is made when it is not there.
@@ -93,6 +94,8 @@ def store(
         was removed at the source, and is marked so.
     :param finish: called with the thread's row and the result so far, in the last transaction,
         to set further columns; they are saved with the rest.
+    :param locked: the project's threads by id, as far as they exist, fetched and locked by the
+        caller's transaction. Spares the look into the table.
     :param is_dry_run: work out the result and keep nothing.
     :raises BoundElsewhere: when the thread belongs to another connection.
     :raises ArchiveError: when the thread's id is empty or too long.
@@ -108,6 +111,7 @@ def store(
         connection=connection,
         now=now,
         began_at=began_at or now,
+        locked=locked,
     )
     all_seen = set() if seen is None else seen
     for batch, is_last in _batches(messages):
@@ -161,10 +165,12 @@ class _Writer:
         connection: Connection | None,
         now: datetime,
         began_at: datetime,
+        locked: Mapping[str, Thread] | None,
     ) -> None:
         self.project, self.external_id, self.remote = project, external_id, remote
         self.connection, self.now, self.began_at = connection, now, began_at
         self.stored = Stored(0)
+        self._locked = locked
         self._before: dict[str, Any] = {}
         self._assistants: dict[str, int] = {}
         self._is_stale = False
@@ -192,11 +198,7 @@ class _Writer:
 
     def open_thread(self) -> Thread:
         """Return the thread's row, locked; one that is new is not saved yet."""
-        locked = Thread.objects.select_for_update(of=("self",))
-        try:
-            thread = locked.get(project=self.project, external_id=self.external_id)
-        except Thread.DoesNotExist:
-            thread = self._new_thread()
+        thread = self._find_thread() or self._new_thread()
         self.stored = replace(self.stored, thread_id=thread.pk or 0)
         if self.connection is not None and thread.connection_id not in {None, self.connection.pk}:
             raise BoundElsewhere(
@@ -210,6 +212,15 @@ class _Writer:
         self._had_first_read = thread.last_full_sync_at is not None
         self._write_remote(thread)
         return thread
+
+    def _find_thread(self) -> Thread | None:
+        if self._locked is not None and not self.stored.thread_id:
+            return self._locked.get(self.external_id)
+        rows_to_lock = Thread.objects.select_for_update(of=("self",))
+        try:
+            return rows_to_lock.get(project=self.project, external_id=self.external_id)
+        except Thread.DoesNotExist:
+            return None
 
     def _new_thread(self) -> Thread:
         remote = self.remote or RemoteThread(self.external_id)
