@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import difflib
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Annotated, Literal
 
@@ -24,7 +25,7 @@ from threads.api.errors import Refused, bad_cursor
 from threads.models import Thread
 from threads.search import find
 from threads.search.published import PublishedPage, published
-from threads.search.query import parse
+from threads.search.query import Notice, parse
 from threads.search.sentences import localised
 from threads.search.suggestions import suggest
 
@@ -58,29 +59,27 @@ def search_threads(
 ) -> HttpResponse:
     """Find threads; the same answer as the search page and `search_threads --format json`.
 
-    `group` and `sort` count before what the query itself says. A query that cannot be
+    `group` and `sort` count where the query itself does not say. A query that cannot be
     understood in part is an error here, with its position.
     """
     count_against(request, "search")
-    query = parse(q, now=timezone.now(), zone=timezone.get_current_timezone())
-    for notice in query.errors[:1]:
-        raise Refused(
-            status=400,
-            code=notice.code,
-            message=localised(notice).message,
-            field="q",
-            position=notice.position,
-            length=notice.length,
-            suggestion=notice.suggestion,
+    now = timezone.now()
+    query = parse(q, now=now, zone=timezone.get_current_timezone())
+    _refuse_errors(query.errors)
+    query = replace(query, sort=query.sort or sort, group=query.group or group)
+    try:
+        page = find(
+            query,
+            within=_projects(request, project),
+            match=match,
+            limit=limit,
+            cursor=cursor or None,
+            now=now,
+            allow_scans=reader_of(request).is_authenticated,
         )
-    query = replace(query, sort=sort or query.sort, group=group or query.group)
-    page = find(
-        query,
-        within=_projects(request, project),
-        match=match,
-        cursor=cursor or None,
-        limit=limit,
-    )
+    except ValueError as problem:  # what find() says of a cursor that is none of its own
+        raise bad_cursor() from problem
+    _refuse_errors(page.notices)
     return JsonResponse(published(page, query=q))
 
 
@@ -184,6 +183,24 @@ def suggestions(request: HttpRequest, q: str = "") -> HttpResponse:
     count_against(request, "read")
     found = suggest(q, projects=Project.objects.visible_to(reader_of(request)))
     return JsonResponse(shapes.SuggestionList(results=[shapes.suggestion(one) for one in found]))
+
+
+def _refuse_errors(notices: Iterable[Notice]) -> None:
+    """Refuse a query with an error: a program must not take the rest for the answer.
+
+    :raises Refused: with the first error.
+    """
+    for notice in notices:
+        if notice.is_error:
+            raise Refused(
+                status=400,
+                code=notice.code,
+                message=localised(notice).message,
+                field="q",
+                position=notice.position,
+                length=notice.length or None,
+                suggestion=notice.suggestion,
+            )
 
 
 def _projects(request: HttpRequest, slugs: list[str]) -> ProjectQuerySet:

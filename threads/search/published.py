@@ -59,8 +59,8 @@ class PublishedThread(TypedDict):
 class PublishedPage(TypedDict):
     """One page of results. Totals that were capped say so in `total_is_exact`.
 
-    `ranking` is `exact`, `newest` (the best among the newest few thousand hits) or `any_word`
-    (no message has all the words).
+    `ranking` is `exact`, `newest` (the best among the newest few thousand hits), `prefix` (the
+    last word was read as a beginning) or `any_word` (no message has all the words).
     """
 
     query: str
