@@ -61,6 +61,7 @@ _NOUNS = {
     "assistants": "Assistants threads",
     "chatkit": "ChatKit threads",
     "completions": "stored chat completions",
+    "responses": "responses",
 }
 
 
@@ -91,12 +92,14 @@ def open_source(
     from threads.sources.client import Client
     from threads.sources.completions import Completions
     from threads.sources.conversations import Conversations
+    from threads.sources.responses import Responses
 
     kinds: dict[str, Callable[[Client], Source]] = {
         "conversations": Conversations,
         "assistants": Assistants,
         "chatkit": ChatKit,
         "completions": Completions,
+        "responses": Responses,
     }
     client = Client(
         credentials,

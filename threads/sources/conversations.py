@@ -23,7 +23,7 @@ from threads.sources.reading import Json
 from threads.sources.times import moment, moments_in_ids
 
 # Without these, images have no address and tools no results.
-_INCLUDE = [
+INCLUDE = [
     "message.input_image.image_url",
     "web_search_call.action.sources",
     "file_search_call.results",
@@ -104,7 +104,7 @@ class Conversations:
     ) -> Page[RemoteMessage]:
         owner = f"/conversations/{segment(remote_id)}"
         found, following = self._pager.page(
-            f"{owner}/items", after, limit=limit, optional={"include": _INCLUDE}, owner=owner
+            f"{owner}/items", after, limit=limit, optional={"include": INCLUDE}, owner=owner
         )
         moments = moments_in_ids(
             [each.id for each in found], conversation_id=remote_id, now=self._now()

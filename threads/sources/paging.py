@@ -53,7 +53,7 @@ def segment(remote_id: str) -> str:
     return quote(remote_id, safe="")
 
 
-def _own_id(item: Json) -> str:
+def own_id(item: Json) -> str:
     """Return the item's id, "" when it has none that can be kept."""
     given = item.get("id")
     if isinstance(given, int) and not isinstance(given, bool):
@@ -61,7 +61,7 @@ def _own_id(item: Json) -> str:
     return given if isinstance(given, str) and len(given) <= _LONGEST_ID else ""
 
 
-def _made_up_id(item: Json, *, before: str, known: set[str]) -> str:
+def made_up_id(item: Json, *, before: str, known: set[str]) -> str:
     """Return an id for an item without one, the same at every reading.
 
     It depends on the content and on the item before, so that "ok" twice stays two messages.
@@ -83,10 +83,16 @@ class Pager:
         self._passes: dict[str, _Pass] = {}
         self._takes_optional = True
 
-    def object(self, path: str, params: Mapping[str, Any] | None = None) -> Json:
+    def object(self, path: str) -> Json:
         """Return the object at `path`. :raises Gone: when there is none."""
-        text = self.client.get(path, params, headers=self._headers)
-        found = read_object(text, host=self.client.place.host)
+        return self.object_with_list(path, "")[0]
+
+    def object_with_list(
+        self, path: str, name: str, params: Mapping[str, Any] | None = None
+    ) -> tuple[Json, list[Entry]]:
+        """Return the object at `path` without its list `name`, and the elements of that."""
+        text = self._ask(path, {}, params or {})
+        found = read_object(text, host=self.client.place.host, split=name)
         self.client.has_answered = True
         return found
 
@@ -168,7 +174,7 @@ class Pager:
     @staticmethod
     def _fresh(entries: list[Entry], after: str | None, current: _Pass) -> list[Found]:
         """Return what this reading has not seen, also from a server that ignores `after`."""
-        ids = [_own_id(entry.item) for entry in entries]
+        ids = [own_id(entry.item) for entry in entries]
         start = ids.index(after) + 1 if after is not None and after in ids else 0
         before = after or ""
         fresh: list[Found] = []
@@ -180,7 +186,7 @@ class Pager:
                 current.seen.add(given)
                 identifier = before = given
             else:
-                identifier = _made_up_id(entry.item, before=before, known=made_up)
+                identifier = made_up_id(entry.item, before=before, known=made_up)
                 made_up.add(identifier)
             fresh.append(Found(identifier, entry.item, entry.raw))
         return fresh

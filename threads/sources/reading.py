@@ -79,8 +79,8 @@ def _elements(text: str, at: int) -> tuple[list[tuple[Any, str]], int]:
         at = _skip(text, end + 1)
 
 
-def _members(text: str) -> tuple[Json, list[tuple[Any, str]] | None]:
-    """Parse a JSON object; the elements of its member "data" come apart, with their texts."""
+def _members(text: str, split: str) -> tuple[Json, list[tuple[Any, str]] | None]:
+    """Parse a JSON object; the elements of its member `split` come apart, with their texts."""
     members: Json = {}
     elements: list[tuple[Any, str]] | None = None
     at = _skip(text, _skip(text, 0) + 1)
@@ -92,7 +92,7 @@ def _members(text: str) -> tuple[Json, list[tuple[Any, str]] | None]:
         end = _skip(text, end)
         _expect(text, end, ":")
         at = _skip(text, end + 1)
-        if name == "data" and text[at : at + 1] == "[":
+        if name == split and text[at : at + 1] == "[":
             elements, end = _elements(text, at)
         else:
             members[name], end = _value(text, at)
@@ -104,7 +104,7 @@ def _members(text: str) -> tuple[Json, list[tuple[Any, str]] | None]:
     return members, elements
 
 
-def _parsed(text: str, *, host: str) -> tuple[Json, list[tuple[Any, str]] | None]:
+def _parsed(text: str, *, host: str, split: str) -> tuple[Json, list[tuple[Any, str]] | None]:
     start = text[_skip(text, 0) :][:1]
     if start == "<":
         raise BadAnswer(
@@ -116,36 +116,42 @@ def _parsed(text: str, *, host: str) -> tuple[Json, list[tuple[Any, str]] | None
     if start != "{":
         raise BadAnswer(f"{host} answers, but not in the shape of the API: no JSON object.")
     try:
-        return _members(text)
+        return _members(text, split)
     except RecursionError:
         raise BadAnswer(f"{host} sends JSON that is nested too deeply to be read.") from None
     except ValueError:
         raise BadAnswer(f"{host} sends JSON that is broken or cut off.") from None
 
 
-def read_object(text: str, *, host: str) -> Json:
-    """Return the object in an answer. :raises BadAnswer: when there is none, or no id in it."""
-    members, elements = _parsed(text, host=host)
-    if elements is not None:
-        members["data"] = [value for value, _ in elements]
-    if not isinstance(members.get("id"), str):
-        raise BadAnswer(f"{host} answers, but not in the shape of the API: an object without id.")
-    return clean(members) if _RISKY.search(text) else members
-
-
-def read_list(text: str, *, host: str) -> Listing:
-    """Return the page in an answer. :raises BadAnswer: when it is no list of objects."""
-    members, elements = _parsed(text, host=host)
-    if elements is None:
-        raise BadAnswer(f"{host} answers, but not in the shape of the API: a page without data.")
+def _entries(elements: list[tuple[Any, str]], *, host: str) -> list[Entry]:
     entries = []
     for value, raw in elements:
         if not isinstance(value, dict):
             raise BadAnswer(f"{host} answers, but not in the shape of the API: a strange item.")
         entries.append(Entry(clean(value) if _RISKY.search(raw) else value, raw))
+    return entries
+
+
+def read_object(text: str, *, host: str, split: str = "") -> tuple[Json, list[Entry]]:
+    """Return the object in an answer, and the elements of its list `split`, which come apart.
+
+    :raises BadAnswer: when there is none, or no id in it.
+    """
+    members, elements = _parsed(text, host=host, split=split)
+    if not isinstance(members.get("id"), str):
+        raise BadAnswer(f"{host} answers, but not in the shape of the API: an object without id.")
+    found: Json = clean(members) if _RISKY.search(text) else members
+    return found, _entries(elements or [], host=host)
+
+
+def read_list(text: str, *, host: str) -> Listing:
+    """Return the page in an answer. :raises BadAnswer: when it is no list of objects."""
+    members, elements = _parsed(text, host=host, split="data")
+    if elements is None:
+        raise BadAnswer(f"{host} answers, but not in the shape of the API: a page without data.")
     has_more, last_id = members.get("has_more"), members.get("last_id")
     return Listing(
-        entries,
+        _entries(elements, host=host),
         has_more if isinstance(has_more, bool) else None,
         last_id if isinstance(last_id, str) else "",
     )

@@ -178,7 +178,7 @@ def test_it_takes_a_reply_that_is_listed_as_well_only_once(server: OpenAIServer)
 def test_it_reads_tools_refusals_and_pieces_of_completions(server: OpenAIServer) -> None:
     call = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": '{"a": 1}'}}
     picture = {"type": "image_url", "image_url": {"url": "https://a.test/cat.png"}}
-    sent = [
+    sent: list[dict[str, Any]] = [
         {"id": "m_0", "role": "user", "content": "x", "content_parts": [picture]},
         {"id": "m_1", "role": "assistant", "content": None, "tool_calls": [call]},
         {"id": "m_2", "role": "tool", "content": "rain", "tool_call_id": "call_1"},
