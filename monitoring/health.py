@@ -14,6 +14,7 @@ from monitoring.prepare import pending_migrations
 from projects.crypto import SecretError
 from projects.models import Connection
 from threadhub.lib.cluster import worker_count
+from threads.search import setup
 
 # Below this a database cannot even delete: SQLite needs room for the pages that it changes.
 LEAST_FREE_BYTES = 200 * 1024 * 1024
@@ -68,12 +69,20 @@ def _keys() -> str:
     return ""
 
 
+def _index() -> str:
+    module = setup.keeper(connection)
+    if module.version(connection) != module.SCHEMA:
+        return _("The search index is missing or too old. Run: manage.py rebuild_index")
+    return ""
+
+
 QUESTIONS: dict[str, Callable[[], str]] = {
     "database": _database,
     "migrations": _migrations,
     "worker": _worker,
     "disk": _disk,
     "keys": _keys,
+    "index": _index,
 }
 
 

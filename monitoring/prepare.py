@@ -15,7 +15,11 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from monitoring.models import AuditEvent
+from monitoring.tasks import load_sample_archive
 from projects.models import Project
+from threadhub.lib.tasks import enqueue
+from threads import actions
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +81,16 @@ def prepare_first_account() -> FirstAccount | None:
     return FirstAccount(username=username, password=None if chosen else password)
 
 
-def prepare_sample() -> bool:
-    """Have the sample project loaded into an empty archive, in the background. False: no need."""
-    if Project.objects.exists():
+def prepare_sample(*, in_background: bool) -> bool:
+    """Load the sample project into an archive that never held anything. False: it did.
+
+    In the background it needs a worker; the first page then comes seconds earlier.
+    """
+    was_loaded = AuditEvent.objects.filter(action="sample.load").exists()
+    if was_loaded or Project.objects.exists():
         return False
-    return False
+    if in_background:
+        enqueue(load_sample_archive)
+    else:
+        actions.load_sample()
+    return True

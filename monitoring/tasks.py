@@ -11,6 +11,7 @@ from monitoring.collect import system_figures
 from monitoring.models import SystemMetric
 from monitoring.retention import thin_out_metrics
 from threadhub.lib.tasks import forget_results
+from threads import actions
 from threads.models import Job
 
 # An export's row goes with its files, which exports look after.
@@ -48,3 +49,9 @@ def prune_expired() -> str:
         f"Merged {merged} figures; removed {jobs} jobs, {results} task results"
         f" and {sessions} sessions."
     )
+
+
+def load_sample_archive() -> str:
+    """Load the sample project of a new installation; one that is there stays as it is."""
+    project = actions.load_sample()
+    return f"The sample archive holds {project.threads.count()} threads."

@@ -70,17 +70,18 @@ class Command(BaseCommand):
         host, port = options["host"], options["port"]
         refuse_a_taken_port(host, port)
         self.check()
-        account = self._prepare(with_sample=not options["no_sample"])
+        has_worker = not options["no_worker"]
+        account = self._prepare(with_sample=not options["no_sample"], has_worker=has_worker)
         folder = settings.BASE_DIR
         programs = [Program("web", web_command(host, port), folder=folder)]
-        if not options["no_worker"]:
+        if has_worker:
             worker = [sys.executable, "manage.py", "qcluster"]
             programs.append(Program("worker", worker, folder=folder))
         connections.close_all()
         status = Supervisor(programs).run(until_ready=self._announce_when_up(host, port, account))
         sys.exit(status)
 
-    def _prepare(self, *, with_sample: bool) -> prepare.FirstAccount | None:
+    def _prepare(self, *, with_sample: bool, has_worker: bool) -> prepare.FirstAccount | None:
         try:
             if prepare.prepare_database():
                 self.stdout.write("The database is up to date.")
@@ -88,8 +89,8 @@ class Command(BaseCommand):
                 self.stdout.write("The static files are in place.")
             account = prepare.prepare_first_account()
             sync_schedules()
-            if with_sample and prepare.prepare_sample():
-                self.stdout.write("The sample project is being loaded.")
+            if with_sample and prepare.prepare_sample(in_background=has_worker):
+                self.stdout.write("A sample archive to try searches with is being loaded.")
         except DatabaseError as error:
             raise CommandError(f"The database cannot be used: {error}".strip()) from error
         self.stdout.flush()
