@@ -73,12 +73,17 @@ def fold(text: str | None) -> str:
             part
             for word in _CAMEL.findall(text)
             if len(word) <= _LONGEST_CAMEL
-            for part in _CAMEL_PART.findall(word)
-            if len(part) > 1
+            for part in camel_parts(word)
         ]
         if parts:
             text = f"{text} {' '.join(parts)}"
     return text
+
+
+def camel_parts(word: str) -> list[str]:
+    """Return the words inside a camelCase word, from two letters on; [] when it is none."""
+    parts = _CAMEL_PART.findall(word) if _CAMEL.fullmatch(word) else []
+    return [part for part in parts if len(part) > 1] if len(parts) > 1 else []
 
 
 def spread(text: str) -> str:

@@ -45,7 +45,8 @@ class SearchPage:
     took_ms: float
     explanation: str  # what was searched, in words
     notices: tuple[Notice, ...] = ()
-    # exact; newest: best among the newest few thousand; any_word: no message has all the words
+    # exact; newest: best among the newest few thousand; prefix: the last word as a beginning;
+    # any_word: no message has all the words, these have some
     ranking: str = "exact"
     hidden_tool_hits: int = 0  # further hits in tool calls, tool output and system prompts
     next_cursor: str | None = None

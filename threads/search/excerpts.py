@@ -1,0 +1,225 @@
+"""Marks what matched: the lines under a result, and titles with their matches.
+
+Works on the text itself with the tree of the query, so that it is the same for both databases
+and knows stems, prefixes, phrases, parts of camelCase and CJK. Everything is escaped first.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from functools import lru_cache
+from html import escape
+
+import snowballstemmer
+
+from threads.search.fold import CJK, words_of
+from threads.search.match import opens_at_the_end, readings
+from threads.search.query import Node, Phrase, Prefix, Token, Word
+
+LENGTH = 280  # characters of text in a snippet
+_FRAGMENTS = 3
+_BEFORE = 50  # characters shown before a match
+_READ = 50_000  # characters of a message that are looked through
+_MAX_SPANS = 200
+_TAIL = f"[^\\W_{CJK}]*"
+_CJK_CHARACTER = re.compile(f"[{CJK}]")
+_STEMMER = snowballstemmer.stemmer("porter")
+Span = tuple[int, int, int]  # start, end, number of the term
+
+
+@lru_cache(maxsize=20_000)
+def stem(word: str) -> str:
+    return str(_STEMMER.stemWord(word))
+
+
+class _Plain(dict[int, str]):
+    """For str.translate: a character's base in lower case, one for one, so that places stay."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        base = unicodedata.normalize("NFKD", character)
+        # Hangul falls apart into letters, which the index does not know.
+        plain = character if "\uac00" <= character <= "\ud7af" else (base[:1] or character)
+        plain = plain.lower()[:1] or character
+        self[code] = plain
+        return plain
+
+
+_PLAIN = _Plain()
+
+
+def _plain(text: str) -> str:
+    return text.lower() if text.isascii() else text.translate(_PLAIN)
+
+
+class _Term:
+    """Finds one word, phrase, prefix or token."""
+
+    def __init__(self, node: Word | Phrase | Prefix | Token) -> None:
+        self.words = words_of(node.text)
+        self.is_exact = isinstance(node, Phrase)
+        self.is_open = opens_at_the_end(node)
+        parts = []
+        for word in self.words:
+            if _CJK_CHARACTER.match(word):
+                parts.append(f"({re.escape(word)})")
+            elif self.is_exact:
+                parts.append(f"({re.escape(word)}{_TAIL})")
+            else:
+                parts.append(f"({re.escape(_common_beginning(word))}{_TAIL})")
+        self.pattern = re.compile(r"[\W_]*".join(parts)) if parts else None
+
+    def spans(self, text: str, plain: str) -> Iterable[tuple[int, int]]:
+        if self.pattern is None:
+            return
+        last = len(self.words) - 1
+        for match in self.pattern.finditer(plain):
+            start = match.start()
+            if not _begins_word(text, plain, start):
+                continue
+            end = match.end()
+            for number, word in enumerate(self.words):
+                found = match[number + 1]
+                if self._fits(word, found, is_last=number == last):
+                    continue
+                if number == last and (cut := _camel_cut(text, match.start(number + 1), end)):
+                    found = plain[match.start(number + 1) : cut]
+                    if self._fits(word, found, is_last=True):
+                        end = cut
+                        continue
+                break
+            else:
+                yield start, end
+
+    def _fits(self, word: str, found: str, *, is_last: bool) -> bool:
+        if found == word:
+            return True
+        if is_last and self.is_open:
+            return found.startswith((word, stem(word)))
+        return not self.is_exact and stem(found) == stem(word)
+
+
+def _common_beginning(word: str) -> str:
+    """What every word of the same stem begins with: stems end in another letter now and then."""
+    base = stem(word)
+    return base[:-1] if len(base) > 3 and (base[-1] in "ie" or base.endswith("bl")) else base
+
+
+def _begins_word(text: str, plain: str, start: int) -> bool:
+    if start == 0:
+        return True
+    before, here = text[start - 1], text[start]
+    if not before.isalnum() or _CJK_CHARACTER.match(plain[start - 1]):
+        return True
+    return (
+        (here.isupper() and not before.isupper())
+        or bool(_CJK_CHARACTER.match(here))
+        or (here.isdigit() and before in "vV")
+    )
+
+
+def _camel_cut(text: str, start: int, end: int) -> int | None:
+    """Return where the first part of a camelCase word ends."""
+    for place in range(start + 1, end):
+        if text[place].isupper() and text[place - 1].islower():
+            return place
+    return None
+
+
+class Marker:
+    """Finds the terms of a query in texts. Made once per search, used for every row."""
+
+    def __init__(self, terms: Iterable[Node]) -> None:
+        nodes = [
+            node
+            for term in terms
+            for node in readings(term)
+            if isinstance(node, (Word, Phrase, Prefix, Token))
+        ]
+        self._terms = [_Term(node) for node in dict.fromkeys(nodes)]
+
+    def spans(self, text: str) -> list[Span]:
+        """Return where terms stand, in order and without overlap."""
+        text = text[:_READ]
+        plain = _plain(text)
+        found: list[Span] = []
+        for number, term in enumerate(self._terms):
+            for start, end in term.spans(text, plain):
+                found.append((start, end, number))
+                if len(found) >= _MAX_SPANS * (number + 1):
+                    break
+        found.sort(key=lambda span: (span[0], -span[1]))
+        kept: list[Span] = []
+        for span in found:
+            if not kept or span[0] >= kept[-1][1]:
+                kept.append(span)
+        return kept
+
+    def marked(self, text: str) -> str:
+        """Return the whole of `text` as HTML with its matches marked."""
+        return _mark(text, self.spans(text), 0, len(text))
+
+    def snippet(self, text: str, length: int = LENGTH) -> str:
+        """Return the telling parts of `text` as HTML, some `length` characters of it."""
+        spans = self.spans(text)
+        if len(text) <= length:
+            return _mark(text, spans, 0, len(text)).strip()
+        if not spans:
+            end = _word_end(text, length)
+            return f"{_mark(text, [], 0, end).strip()} …"
+        windows = _windows(text, spans, length)
+        pieces = [_mark(text, spans, start, end).strip() for start, end in windows]
+        snippet = " … ".join(pieces)
+        if windows[0][0] > 0:
+            snippet = f"… {snippet}"
+        return snippet if windows[-1][1] >= len(text) else f"{snippet} …"
+
+
+def _windows(text: str, spans: list[Span], length: int) -> list[tuple[int, int]]:
+    """Choose up to three stretches that show as many different terms as can be."""
+    leading, seen = [], set()
+    for span in spans:
+        if span[2] not in seen:
+            seen.add(span[2])
+            leading.append(span)
+    # A single term shows its first place broadly; several show one place each.
+    chosen = leading[:_FRAGMENTS]
+    size = length // len(chosen)
+    windows: list[tuple[int, int]] = []
+    for start, end, _term in sorted(chosen):
+        first = max(0, start - min(_BEFORE, max(0, size - (end - start)) // 2))
+        last = min(len(text), max(end, first + size))
+        first, last = _word_start(text, first), _word_end(text, last)
+        if windows and first <= windows[-1][1]:
+            windows[-1] = (windows[-1][0], max(last, windows[-1][1]))
+        else:
+            windows.append((first, last))
+    return windows
+
+
+def _word_start(text: str, place: int) -> int:
+    """Move `place` a little back to a space, so that no word is cut."""
+    if place <= 0:
+        return 0
+    space = text.rfind(" ", max(0, place - 20), place)
+    return space + 1 if space >= 0 else place
+
+
+def _word_end(text: str, place: int) -> int:
+    if place >= len(text):
+        return len(text)
+    space = text.find(" ", place, place + 20)
+    return space if space >= 0 else place
+
+
+def _mark(text: str, spans: list[Span], start: int, end: int) -> str:
+    pieces, at = [], start
+    for first, last, _term in spans:
+        if first < at or last > end:
+            continue
+        pieces += [escape(text[at:first]), "<mark>", escape(text[first:last]), "</mark>"]
+        at = last
+    pieces.append(escape(text[at:end]))
+    return " ".join("".join(pieces).split())
