@@ -134,6 +134,8 @@ class SecretBox:
         key = self._keys.get(key_id)
         if key is None:
             raise UnknownKey(key_id)
+        if len(body) % 4 == 1:  # no base64 has such a length
+            raise BadFormat("The stored secret is damaged. Enter it again.")
         raw = base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))
         # Unused bits of the last character would otherwise give one secret several tokens.
         if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != body:
