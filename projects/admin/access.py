@@ -16,7 +16,6 @@ in forms, filters, history and deletion. Somebody else's row answers as one that
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
@@ -211,14 +210,13 @@ class UserNamesField(forms.ModelMultipleChoiceField):
         )
 
     def prepare_value(self, value: Any) -> Any:
-        if isinstance(value, str) or value is None:
+        """Return what the field shows: accounts as names; names, typed or split, as they are."""
+        if value is None or isinstance(value, str):
             return value
-        items = list(value) if isinstance(value, Iterable) else [value]
-        keys = [item.pk if isinstance(item, User) else item for item in items]
-        if any(isinstance(key, str) and not key.isdigit() for key in keys):
-            return ", ".join(str(key) for key in keys)
-        names = User.objects.filter(pk__in=keys).order_by("username")
-        return ", ".join(names.values_list("username", flat=True))
+        accounts = [item for item in value if isinstance(item, User)]
+        if not accounts:
+            return value or ""
+        return ", ".join(sorted(account.get_username() for account in accounts))
 
     def clean(self, value: Any) -> Any:
         if isinstance(value, str):

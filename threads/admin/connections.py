@@ -127,7 +127,7 @@ class ConnectionAdmin(Audited, Managed):
         sentence = actions.test_connection(connection, by=account_of(request))
         works = connection.state == Connection.State.WORKING
         level = messages.SUCCESS if works else messages.ERROR
-        self.message_user(request, f"{connection}: {sentence}", level)
+        self.message_user(request, f"“{connection}”: {sentence}", level)
 
     def response_add(
         self, request: HttpRequest, obj: Connection, post_url_continue: str | None = None

@@ -96,9 +96,7 @@ class JobAdmin(ReadOnly):
         return job
 
     def state(self, request: HttpRequest, pk: Any) -> JsonResponse:
-        response = JsonResponse(state_of(self._job(request, pk)))
-        response["Cache-Control"] = "no-store"
-        return response
+        return JsonResponse(state_of(self._job(request, pk)))
 
     def change_view(
         self,

@@ -157,7 +157,7 @@ def report_added(request: HttpRequest, added: actions.Added) -> None:
         text = ngettext("%d was here already.", "%d were here already.", count)
         messages.info(request, text % count)
     for identifier, why in list(added.refused.items())[:_MOST_TOLD]:
-        messages.error(request, f"{identifier}: {why}")
+        messages.error(request, f"“{identifier}”: {why}")
     if (count := len(added.refused) - _MOST_TOLD) > 0:
         text = ngettext("%d more was refused.", "%d more were refused.", count)
         messages.error(request, text % count)
@@ -243,7 +243,7 @@ class ThreadAdmin(Audited, Managed):
             return queryset.filter(Q(title__icontains=term) | Q(remark__icontains=term)), False
         query = parse(term, now=timezone.now(), zone=timezone.get_current_timezone())
         projects = Project.objects.managed_by(user_of(request))
-        page = search.find(query, within=projects, limit=MOST_FOUND)
+        page = search.find(query, within=projects, limit=MOST_FOUND, now=timezone.now())
         if page.next_cursor:
             text = gettext("These are the best %d; more words find the others.") % MOST_FOUND
             messages.info(request, text)
