@@ -62,6 +62,7 @@ _NOUNS = {
     "chatkit": "ChatKit threads",
     "completions": "stored chat completions",
     "responses": "responses",
+    "agents": "agent sessions",
 }
 
 
@@ -87,6 +88,7 @@ def open_source(
     """
     if store not in _NOUNS:
         raise Unsupported(f"ThreadHub cannot read a store named {store!r}.")
+    from threads.sources.agents import Agents
     from threads.sources.assistants import Assistants
     from threads.sources.chatkit import ChatKit
     from threads.sources.client import Client
@@ -100,6 +102,7 @@ def open_source(
         "chatkit": ChatKit,
         "completions": Completions,
         "responses": Responses,
+        "agents": Agents,
     }
     client = Client(
         credentials,

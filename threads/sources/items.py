@@ -93,9 +93,9 @@ def _query_parts(item: Json) -> list[Part]:
 
 def _call_parts(item: Json) -> list[Part]:
     """Read a call: what was asked for, then what came back where the item holds both."""
-    asked = ("arguments", "input", "code", "action", "actions", "operation")
+    asked = ("title", "command", "arguments", "input", "code", "action", "actions", "operation")
     parts = [part for name in asked if (part := argument_part(item.get(name)))]
-    for name in ("output", "outputs", "result"):
+    for name in ("content", "output", "outputs", "result"):
         parts += output_parts(item.get(name))
     failure = item.get("error")
     if isinstance(failure, dict) and isinstance(failure.get("message"), str):
@@ -145,6 +145,16 @@ def _approval_parts(item: Json) -> list[Part]:
     return [Part("text", text=": ".join(filter(None, [answer, strings(item.get("reason"))])))]
 
 
+def _request_parts(item: Json) -> list[Part]:
+    """Read a request for a sign-in or an origin, or the answer to it."""
+    inner = item.get("request") or item.get("response")
+    asked = inner if isinstance(inner, dict) else {}
+    names = ("type", "origin", "credential_origin", "action", "reason")
+    return [
+        Part("text", text="\n".join(filter(None, (strings(asked.get(name)) for name in names))))
+    ]
+
+
 def _no_parts(_: Json) -> list[Part]:
     return []
 
@@ -170,6 +180,9 @@ _KINDS: dict[str, tuple[str, _Reader]] = {
     "tool_search_output": ("tool_output", _tool_list_parts),
     "configuration_update": ("event", _any_parts),
     "mcp_approval_request": ("event", _call_parts),
+    "computer_use_approval_request": ("event", _request_parts),
+    "computer_use_approval_request_result": ("event", _request_parts),
+    "agent_message": ("message", lambda item: list(parts_of(item.get("content")))),
     "mcp_approval_response": ("event", _approval_parts),
     **dict.fromkeys(
         [
@@ -183,6 +196,15 @@ _KINDS: dict[str, tuple[str, _Reader]] = {
             "shell_call",
             "apply_patch_call",
             "program",
+            # Of agents:
+            "command_execution",
+            "computer_use_call",
+            "create_subagent_call",
+            "send_subagent_input_call",
+            "resume_subagent_call",
+            "wait_for_subagents_call",
+            "interrupt_subagent_call",
+            "close_subagent_call",
         ],
         ("tool_call", _call_parts),
     ),
@@ -208,6 +230,8 @@ def _role(item: Json, kind: str) -> str:
         return "assistant"
     if kind == "compaction":
         return "system"
+    if item.get("type") == "agent_message":
+        return "assistant"
     return role_of(item.get("role"))
 
 

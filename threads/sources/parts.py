@@ -97,6 +97,7 @@ _READERS: dict[str, _Reader] = {
         ["summary_text", "reasoning_text"],
         lambda content: Part("reasoning", text=_text(content.get("text"))),
     ),
+    "encrypted_content": lambda _: Part("unknown"),  # nobody but the store can read it
     "logs": lambda content: Part("text", text=_text(content.get("logs"))),
     "refusal": lambda content: Part("refusal", text=_text(content.get("refusal"))),
     **dict.fromkeys(

@@ -64,7 +64,11 @@ def complaints(call: Call, spec: Specification) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.store)
+# The agents API is in beta and not in the published specification.
+PUBLISHED = [case for case in CASES if case.store != "agents"]
+
+
+@pytest.mark.parametrize("case", PUBLISHED, ids=lambda case: case.store)
 def test_it_sends_what_openai_specifies(case: Case) -> None:
     with OpenAIServer() as server:
         thread_id, _ = case.add(server, 120)

@@ -1,4 +1,4 @@
-"""What is particular to ChatKit threads and to stored chat completions."""
+"""What is particular to ChatKit threads, stored chat completions and agent sessions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from threads.sources import Capability, Credentials, RemoteMessage, Source, Usage, open_source
-from threads.tests.openai_server import KEY, OpenAIServer
+from threads.tests.openai_server import KEY, OpenAIServer, text_item
 
 AT = 1_763_000_000
 WHEN = datetime.fromtimestamp(AT, tz=UTC)
@@ -223,6 +223,119 @@ def test_it_tells_what_a_completion_cost_and_who_asked(server: OpenAIServer) -> 
     assert server.calls[0].query["metadata[user]"] == "u-17"
 
 
+def add_session(server: OpenAIServer, items: list[dict[str, Any]], turns: int, **more: Any) -> None:
+    session: dict[str, Any] = {"id": "sess_1", "created_at": AT, "last_active_at": AT + 99}
+    server.add_listed("/agents/sessions", "items", session | more, items)
+    path = "/agents/sessions/sess_1/turns"
+    server.lists[path] = [
+        {"id": f"turn_{n}", "created_at": AT + 10 * n, "completed_at": AT + 10 * n + 5}
+        for n in range(turns)
+    ]
+    server.objects |= {f"{path}/{turn['id']}": turn for turn in server.lists[path]}
+
+
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        (
+            {"type": "function_call", "name": "f", "arguments": {"a": 1}},
+            ("tool_call", "tool", 'f\n{"a": 1}'),
+        ),
+        (
+            {"type": "command_execution", "command": "ls", "output": "a.txt", "exit_code": 0},
+            ("tool_call", "tool", "ls\n\na.txt"),
+        ),
+        (
+            {
+                "type": "create_subagent_call",
+                "agent_id": "agent_2",
+                "content": [{"type": "output_text", "text": "Look it up."}],
+            },
+            ("tool_call", "tool", "Look it up."),
+        ),
+        (
+            {"type": "agent_message", "content": [{"type": "encrypted_content", "x": "gAAA"}]},
+            ("message", "assistant", ""),
+        ),
+        (
+            {
+                "type": "computer_use_approval_request",
+                "request": {"type": "browser_origin_access", "origin": "https://a.test"},
+            },
+            ("event", "tool", "browser_origin_access\nhttps://a.test"),
+        ),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_it_reads_what_only_agents_do(
+    server: OpenAIServer, item: dict[str, Any], expected: tuple[str, str, str]
+) -> None:
+    add_session(server, [{"id": "item_1", "turn_id": "turn_0", **item}], turns=1)
+
+    with closing(opened(server, "agents")) as source:
+        message = source.messages("sess_1").items[0]
+
+    assert (message.kind, message.role, message.text) == expected
+    assert message.group_id == "turn_0"
+
+
+def test_it_takes_the_times_of_agents_items_from_their_turns(server: OpenAIServer) -> None:
+    items = [
+        text_item(f"msg_{n}_{role}", role, "hello", turn_id=f"turn_{n}")
+        for n in range(150)
+        for role in ("user", "assistant")
+    ]
+    add_session(server, items, turns=150)
+
+    with closing(opened(server, "agents")) as source:
+        messages: list[RemoteMessage] = []
+        after: str | None = None
+        while True:
+            page = source.messages("sess_1", after)
+            messages += page.items
+            after = page.next
+            if after is None:
+                break
+        newest = source.messages("sess_1", "msg_148_assistant").items
+
+    assert [message.created_at.timestamp() for message in messages if message.created_at] == [
+        AT + 10 * n + seconds for n in range(150) for seconds in (0, 5)
+    ]
+    assert server.count("/turns") == 2  # pages of the list; the newest turn is known by then
+    assert newest[0].created_at == datetime.fromtimestamp(AT + 1_490, tz=UTC)
+
+
+def test_it_asks_for_one_new_turn_and_does_without_where_there_is_none(
+    server: OpenAIServer,
+) -> None:
+    items = [text_item(f"msg_{n}", "user", "hello", turn_id=f"turn_{n}") for n in range(9)]
+    add_session(server, items, turns=8)
+
+    with closing(opened(server, "agents")) as source:
+        new = source.messages("sess_1", "msg_6").items
+
+    asked = [call.path for call in server.calls[1:]]
+    assert asked == [f"/agents/sessions/sess_1/turns/turn_{n}" for n in (7, 8)]
+    assert new[0].created_at == datetime.fromtimestamp(AT + 70, tz=UTC)
+    assert (new[1].created_at, new[1].time_source) == (None, "unknown")
+
+
+def test_it_reads_what_a_session_says_about_itself(server: OpenAIServer) -> None:
+    usage = {"input_tokens": 7, "output_tokens": 3, "total_tokens": 10}
+    agent = {"id": "agent_1", "name": "Helper", "model": "gpt-x"}
+    add_session(server, [], turns=0, usage=usage, agent=agent, metadata={"title": "Parcel"})
+
+    with closing(opened(server, "agents")) as source:
+        (listed,) = source.threads().items
+        thread, told = source.thread("sess_1"), source.usage("sess_1")
+
+    assert listed == thread
+    assert (thread.title, thread.model, thread.assistant_name) == ("Parcel", "gpt-x", "Helper")
+    assert thread.last_active_at == datetime.fromtimestamp(AT + 99, tz=UTC)
+    assert told == Usage(7, 3, 10, source="session", is_exact=False)
+    assert len(server.calls) == 2
+
+
 @pytest.mark.parametrize(
     ("store", "url", "can_list"),
     [
@@ -232,6 +345,8 @@ def test_it_tells_what_a_completion_cost_and_who_asked(server: OpenAIServer) -> 
         ("assistants", "http://127.0.0.1:9/v1", True),
         ("chatkit", "", True),
         ("completions", "", True),
+        ("responses", "", False),
+        ("agents", "", True),
     ],
 )
 def test_it_knows_which_stores_are_worth_asking_for_a_list(
