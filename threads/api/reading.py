@@ -24,6 +24,7 @@ from threads.api.access import count_against, reader_of
 from threads.api.errors import Refused, bad_cursor
 from threads.models import Thread
 from threads.search import find
+from threads.search.facets import facets
 from threads.search.published import PublishedPage, published
 from threads.search.query import Notice, parse
 from threads.search.sentences import localised
@@ -169,6 +170,30 @@ def me(request: HttpRequest) -> HttpResponse:
     """Tell as whom the API sees you."""
     count_against(request, "read")
     return JsonResponse(shapes.me(reader_of(request)))
+
+
+@router.get(
+    "facets",
+    operation_id="count_facets",
+    response={200: shapes.FacetAnswer, **_ERRORS},
+    summary="How results are spread",
+    tags=["threads"],
+)
+def count_facets(
+    request: HttpRequest,
+    q: str = "",
+    project: Annotated[list[str], Parameter(description="Only these projects")] = [],  # noqa: B006
+) -> HttpResponse:
+    """Count the threads of a query by project, tag, source, role, assistant, model and more.
+
+    Within one facet values are alternatives: its counts leave the query's own filter by it aside.
+    """
+    count_against(request, "search")
+    now, zone = timezone.now(), timezone.get_current_timezone()
+    query = parse(q, now=now, zone=zone)
+    _refuse_errors(query.errors)
+    counted = facets(query, within=_projects(request, project), now=now, zone=zone)
+    return JsonResponse(shapes.facet_answer(counted))
 
 
 @router.get(

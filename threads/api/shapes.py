@@ -11,6 +11,7 @@ from typing_extensions import TypedDict
 
 from projects.models import Project
 from threads.models import Message, Thread
+from threads.search.facets import Facets
 from threads.search.published import message_url, published_time, thread_url
 from threads.search.suggestions import Suggestion
 
@@ -109,6 +110,27 @@ class SuggestionList(TypedDict):
     results: list[SuggestionDetail]
 
 
+class FacetValueDetail(TypedDict):
+    """`value` is what the filter takes; `count` is of threads."""
+
+    value: str
+    label: str
+    count: int
+
+
+class MonthDetail(TypedDict):
+    month: str
+    hit_count: int
+
+
+class FacetAnswer(TypedDict):
+    """Values by filter, frequent ones first. `is_capped`: only the newest hits were counted."""
+
+    facets: dict[str, list[FacetValueDetail]]
+    months: list[MonthDetail]
+    is_capped: bool
+
+
 class Account(TypedDict):
     username: str
     name: str
@@ -185,6 +207,20 @@ def project_detail(project: Project) -> ProjectDetail:
 
 def suggestion(one: Suggestion) -> SuggestionDetail:
     return SuggestionDetail(label=one.label, description=one.description, text=one.text)
+
+
+def facet_answer(counted: Facets) -> FacetAnswer:
+    return FacetAnswer(
+        facets={
+            name: [
+                FacetValueDetail(value=one.value, label=one.label, count=one.count)
+                for one in values
+            ]
+            for name, values in counted.values.items()
+        },
+        months=[MonthDetail(month=month, hit_count=count) for month, count in counted.months],
+        is_capped=counted.is_capped,
+    )
 
 
 def me(user: User | AnonymousUser) -> Me:

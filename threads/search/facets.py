@@ -1,0 +1,203 @@
+"""How the threads that a query finds are spread over projects, tags, roles, months and so on.
+
+Counted are the threads of the newest hits, so that the cost does not grow with the archive.
+Within one facet values are alternatives: its counts leave the query's own filter by it aside.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, tzinfo
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from django.db.models import Case, F, QuerySet, Value, When
+from django.utils.translation import gettext as _
+
+from projects.models import Project
+from threads.models import Message, Thread
+from threads.models.thread import Store
+from threads.search.finder import _Search
+from threads.search.keys import time_of
+from threads.search.query import FIELDS, And, Filter, Node, Query
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
+CAP = 2_000  # hits that are counted: 30 ms
+SHOWN = 12  # values of a facet, the most frequent ones
+FACETS = ("project", "tag", "source", "role", "assistant", "model", "has")
+_ROLES = {role.value: role.label for role in Message.Role if role in FIELDS["role"].values}
+_STORES = {store.value: store.label for store in Store if store in FIELDS["source"].values}
+_FEATURES = tuple(f for f in Message.Feature if f.name.lower() in FIELDS["has"].values)
+
+
+@dataclass(frozen=True, slots=True)
+class FacetValue:
+    """`value` is what the filter takes, `label` what to show for it."""
+
+    value: str
+    label: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Facets:
+    """Values by filter, the most frequent first; counts are threads.
+
+    `months` counts hits by month ("2026-03" in the reader's zone), the earliest first. A query
+    for threads alone has no hits: nothing is told by month, role and what messages hold. Where
+    `is_capped`, only the newest hits were counted.
+    """
+
+    values: dict[str, tuple[FacetValue, ...]]
+    months: tuple[tuple[str, int], ...]
+    is_capped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """The newest hits: threads, with the keys of their messages; none where a title matched."""
+
+    keys: dict[int, list[int]]
+    is_capped: bool
+
+
+def facets(
+    query: Query, *, within: QuerySet[Project], now: datetime, zone: tzinfo, cap: int = CAP
+) -> Facets:
+    """Count what `query` finds in the projects of `within`, which is the permission.
+
+    A query that has to look into texts is not counted: it would be looked through again for
+    each facet. Costs at most eight queries, and six for each facet that the query filters by.
+    """
+    if query.needs_scan:
+        return Facets({name: () for name in FACETS}, (), is_capped=True)
+    chosen = {
+        node.field for node in _parts(query) if isinstance(node, Filter) and node.field in FACETS
+    }
+    sample = _sample(query, within=within, now=now, cap=cap)
+    values = _count(sample, [name for name in FACETS if name not in chosen])
+    is_capped = sample.is_capped
+    for name in sorted(chosen):
+        wider = _sample(_without(query, name), within=within, now=now, cap=cap)
+        values |= _count(wider, [name])
+        is_capped = is_capped or wider.is_capped
+    return Facets({name: values[name] for name in FACETS}, _months(sample, zone), is_capped)
+
+
+def _parts(query: Query) -> tuple[Node, ...]:
+    if query.expression is None:
+        return ()
+    return query.expression.children if isinstance(query.expression, And) else (query.expression,)
+
+
+def _without(query: Query, field: str) -> Query:
+    parts = tuple(
+        node for node in _parts(query) if not (isinstance(node, Filter) and node.field == field)
+    )
+    expression = And(parts) if len(parts) > 1 else parts[0] if parts else None
+    return replace(query, expression=expression)
+
+
+def _sample(query: Query, *, within: QuerySet[Project], now: datetime, cap: int) -> _Sample:
+    search = _Search(
+        query, within=within, order="newest", group="thread", limit=1, after={}, now=now
+    )
+    plan = search.plan
+    keys: dict[int, list[int]] = defaultdict(list)
+    if not search.visible or (plan.projects is not None and not plan.projects):
+        return _Sample(keys, is_capped=False)
+    if plan.lists_threads:
+        newest = search._listed().order_by(F("last_message_timestamp").desc(nulls_last=True), "-pk")
+        found = list(newest.values_list("pk", flat=True)[: cap + 1])
+        return _Sample({pk: [] for pk in found[:cap]}, is_capped=len(found) > cap)
+    is_capped = False
+    lookup = search.lookup(search.connection, plan)
+    if plan.reads_messages:
+        for number, (key, thread) in enumerate(islice(lookup.hits(newest_first=True), cap + 1)):
+            if number == cap:
+                is_capped = True
+            else:
+                keys[thread].append(key)
+    if plan.reads_titles:
+        for number, (_key, thread) in enumerate(islice(lookup.titles(newest_first=True), cap + 1)):
+            if number == cap:
+                is_capped = True
+            else:
+                keys.setdefault(thread, [])
+    return _Sample(dict(keys), is_capped=is_capped)
+
+
+def _count(sample: _Sample, names: list[str]) -> dict[str, tuple[FacetValue, ...]]:
+    tally = _Tally(names)
+    if {"role", "has"} & tally.counts.keys():
+        tally.add_messages([key for keys in sample.keys.values() for key in keys])
+    if tally.counts.keys() - {"role", "tag"}:
+        tally.add_threads(sample.keys)
+    if "tag" in tally.counts:
+        rows = Thread.tags.through.objects.filter(thread__in=sample.keys)
+        for name in rows.values_list("tag__name", flat=True):
+            tally.add("tag", name, name)
+    return {name: tally.most(name) for name in names}
+
+
+class _Tally:
+    """Counts of values for some filters; what is told of others is not kept."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.counts: dict[str, dict[str, int]] = {name: defaultdict(int) for name in names}
+        self.labels: dict[tuple[str, str], str] = {}
+
+    def add(self, name: str, value: str, label: StrOrPromise) -> None:
+        """Count a thread; one without a value, or with one that no filter takes, counts nowhere."""
+        if value and label and name in self.counts:
+            self.counts[name][value] += 1
+            self.labels[name, value] = str(label)
+
+    def add_messages(self, keys: list[int]) -> None:
+        """Count threads by who wrote their hits and what is in them."""
+        rows = Message.objects.filter(search_key__in=keys)
+        roles: set[tuple[int, str]] = set()
+        features: dict[int, int] = defaultdict(int)
+        for thread, role, bits in rows.values_list("thread_id", "role", "features"):
+            roles.add((thread, role))
+            features[thread] |= bits
+        for _thread, role in roles:
+            self.add("role", role, _ROLES.get(role, ""))
+        for bits in features.values():
+            for feature in _FEATURES:
+                if bits & feature:
+                    self.add("has", feature.name.lower(), feature.label)
+
+    def add_threads(self, pks: Iterable[int]) -> None:
+        rows = Thread.objects.filter(pk__in=pks).values_list(
+            "project__slug",
+            "project__name",
+            "store",
+            "model",
+            "assistant__name",
+            Case(When(remark="", then=Value("")), default=Value("remark")),
+        )
+        for slug, project, store, model, assistant, remark in rows:
+            self.add("project", slug, project)
+            self.add("source", store, _STORES.get(store, ""))
+            self.add("model", model, model)
+            self.add("assistant", assistant or "", assistant or "")
+            self.add("has", remark, _("remark"))
+
+    def most(self, name: str) -> tuple[FacetValue, ...]:
+        ranked = sorted(self.counts[name].items(), key=lambda item: (-item[1], item[0]))
+        return tuple(
+            FacetValue(value, self.labels[name, value], count) for value, count in ranked[:SHOWN]
+        )
+
+
+def _months(sample: _Sample, zone: tzinfo) -> tuple[tuple[str, int], ...]:
+    counts: dict[str, int] = defaultdict(int)
+    for keys in sample.keys.values():
+        for key in keys:
+            counts[f"{time_of(key).astimezone(zone):%Y-%m}"] += 1
+    return tuple(sorted(counts.items()))
