@@ -74,7 +74,7 @@ def facets(
     each facet. Costs at most eight queries, and six for each facet that the query filters by.
     """
     if query.needs_scan:
-        return Facets({name: () for name in FACETS}, (), is_capped=True)
+        return Facets(dict.fromkeys(FACETS, ()), (), is_capped=True)
     chosen = {
         node.field for node in _parts(query) if isinstance(node, Filter) and node.field in FACETS
     }
