@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
+
 from threads.content import Spans
 from threads.models import Thread
 from threads.search.excerpts import Marker
-from threads.search.query import Query
+from threads.search.query import (
+    And,
+    DateRange,
+    Filter,
+    Node,
+    Not,
+    Or,
+    Phrase,
+    Prefix,
+    Query,
+    ThreadGroup,
+    Token,
+    Word,
+)
 
 MAX_HITS = 1_000  # that previous and next walk through
+_Test = Callable[[str, str, datetime | None], bool]  # of a message's text, role and time
 
 
 def spans_of(query: Query) -> Spans | None:
@@ -19,9 +36,69 @@ def spans_of(query: Query) -> Spans | None:
 
 
 def hits_in(thread: Thread, query: Query) -> tuple[int, ...]:
-    """Return the positions of the thread's messages that match, in order, up to MAX_HITS."""
+    """Return the positions of the thread's messages that match, in order, up to MAX_HITS.
+
+    Where none has all that was asked, those with some of the words, as the search itself does.
+    One query; reads the thread's texts, some 5 µs of work for each. Tool calls count as well.
+    """
     spans = spans_of(query)
-    if spans is None:
+    if spans is None or query.expression is None:
         return ()
-    texts = thread.messages.order_by("position").values_list("position", "text")
-    return tuple(position for position, text in texts if any(True for _ in spans(text)))[:MAX_HITS]
+    test = _test_of(query.expression)
+    hits, partial = [], []
+    rows = thread.messages.order_by("position").values_list(
+        "position", "text", "role", "created_at"
+    )
+    for position, text, role, created_at in rows.iterator(chunk_size=1_000):
+        if next(iter(spans(text)), None) is None:
+            continue
+        partial.append(position)
+        if test(text, role, created_at):
+            hits.append(position)
+    return tuple((hits or partial)[:MAX_HITS])
+
+
+def _test_of(node: Node) -> _Test:  # noqa: PLR0911 - one line for each kind of node
+    """Return what decides by one message; conditions on its thread hold, or it were not open."""
+    match node:
+        case And(children):
+            groups = [_test_of(child.child) for child in children if isinstance(child, ThreadGroup)]
+            tests = [_test_of(child) for child in children if not isinstance(child, ThreadGroup)]
+            return lambda *message: (
+                all(test(*message) for test in tests)
+                and (not groups or any(test(*message) for test in groups))
+            )
+        case Or(children):
+            tests = [_test_of(child) for child in children]
+            return lambda *message: any(test(*message) for test in tests)
+        case Not(child):
+            if not _is_about_messages(child):
+                return _always
+            test = _test_of(child)
+            return lambda *message: not test(*message)
+        case ThreadGroup(child):
+            return _test_of(child)
+        case Word() | Phrase() | Prefix() | Token():
+            marker = Marker([node])
+            return lambda text, role, created_at: bool(marker.spans(text))
+        case Filter("role", values):
+            return lambda text, role, created_at: role in values
+        case DateRange() if node.field != "created":
+            return lambda text, role, created_at: (
+                created_at is None
+                or (
+                    (node.start is None or node.start <= created_at)
+                    and (node.end is None or created_at < node.end)
+                )
+            )
+    return _always
+
+
+def _is_about_messages(node: Node) -> bool:
+    return isinstance(node, (Word, Phrase, Prefix, Token, And, Or)) or (
+        isinstance(node, Filter) and node.field == "role"
+    )
+
+
+def _always(text: str, role: str, created_at: datetime | None) -> bool:
+    return True

@@ -1,4 +1,8 @@
-"""The side bar and the chips: each is a link that edits the query string. Pure."""
+"""The side bar and the chips: each is a link that edits the query string. Pure.
+
+Edits the tree that the page has parsed already. `threads.search.query.editing` keeps the text as
+it was typed, but parses it for every change: at 30 links a page that is 7 to 30 ms.
+"""
 
 from __future__ import annotations
 
@@ -79,6 +83,11 @@ def words_only(query: Query) -> str:
 def sorted_by(query: Query, sort: str) -> str:
     """Return the query with another order."""
     return unparse(replace(query, sort=sort))
+
+
+def within_tools(query: Query) -> str:
+    """Return the query as a search of tool calls and their output, which others leave out."""
+    return _rewritten(query, (*_parts(query), Filter("in", ("tool",))))
 
 
 def choices(

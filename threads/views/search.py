@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import urlencode
 
 from django.core.cache import cache
 from django.db.models import Count, Max, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
@@ -20,7 +22,6 @@ from threads import search
 from threads.models import Message, Thread
 from threads.models.thread import Store
 from threads.search.query import FIELDS, Notice, Query, parse
-from threads.search.sentences import localised
 from threads.views import refine
 from threads.views.reader import reader
 
@@ -89,30 +90,38 @@ def search_page(request: HttpRequest) -> HttpResponse:
     text = request.GET.get("q", "").strip()
     if not text:
         return _start_page(request)
-    query = parse(text, now=timezone.now(), zone=timezone.get_current_timezone())
+    now = timezone.now()
+    query = parse(text, now=now, zone=timezone.get_current_timezone())
     projects = Project.objects.visible_to(reader(request))
-    page = search.find(
-        query, within=projects, limit=PAGE_SIZE, cursor=request.GET.get("cursor") or None
-    )
-    return render(
-        request,
-        "threads/results.html",
-        {
-            "section": "search",
-            "q": text,
-            "query": query,
-            "page": page,
-            "told": [Told.about(localised(notice), text) for notice in page.notices],
-            "chips": refine.chips(query),
-            "words_only": refine.words_only(query),
-            "facets": _facets(query, projects),
-            "sorts": _sorts(query),
-            "archive": Archive.seen_by(request),
-            "cursor": request.GET.get("cursor", ""),
-            "previous": request.GET.get("previous"),
-            "is_narrowed": bool(refine.chips(query)),
-        },
-    )
+    cursor = request.GET.get("cursor", "")
+    try:
+        page = search.find(
+            query,
+            within=projects,
+            limit=PAGE_SIZE,
+            cursor=cursor or None,
+            now=now,
+            allow_scans=request.user.is_authenticated,
+        )
+    except ValueError:  # a cursor that was cut off on its way here
+        return redirect(f"{reverse('threads:search')}?{urlencode({'q': text})}")
+    chips = refine.chips(query)
+    context = {
+        "section": "search",
+        "q": text,
+        "page": page,
+        "rows": [(result, result.hit_count - len(result.hits)) for result in page.results],
+        "told": [Told.about(notice, text) for notice in page.notices],
+        "chips": chips,
+        "words_only": refine.words_only(query),
+        "with_tools": refine.within_tools(query),
+        "facets": _facets(query, projects),
+        "sorts": _sorts(query),
+        "archive": Archive.seen_by(request),
+        "cursor": cursor,
+        "previous": request.GET.get("previous"),
+    }
+    return render(request, "threads/results.html", context)
 
 
 def _start_page(request: HttpRequest) -> HttpResponse:
