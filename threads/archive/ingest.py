@@ -13,9 +13,11 @@ from django.db import connection, transaction
 from projects.models import Project
 from threads.archive.writer import BATCH, ArchiveError, store
 from threads.imports import ImportedThread, Place, Problem
-from threads.models import Thread
 
 _Item = ImportedThread | Problem
+# A rehearsal is undone after so many messages: a thread that a file names again within them is
+# recognised, and no writer waits longer than some three seconds.
+_REHEARSED = 10_000
 _MOST_PROBLEMS = 1_000  # kept in the report; all of them are counted
 
 
@@ -72,43 +74,41 @@ def ingest(
     :param keep_going: asked after each commit with the place in the file; False ends it there.
     :returns: True when the end was reached.
     """
-    for group in _groups(items):
-        # One commit for many small threads: a third of the time goes there, and into the index
-        # that each commit flushes. PostgreSQL would hold locks on several threads for it.
-        is_one = connection.vendor == "sqlite"
+    # One commit for many small threads: a third of the time goes there, and into the index that
+    # each commit flushes.
+    size = _REHEARSED if report.is_dry_run else BATCH
+    for group in _groups(items, size=size):
+        last = Place()
+        # PostgreSQL would hold locks on several threads for it, which may block each other.
+        is_one = report.is_dry_run or connection.vendor == "sqlite"
         with transaction.atomic() if is_one else nullcontext():
-            locked = _threads_of(group, project) if is_one else None
             for item in group:
+                last = item.place
                 if isinstance(item, Problem):
-                    report.add_problem(item.place.line, item.message)
+                    report.add_problem(last.line, item.message)
                 else:
-                    _ingest_thread(item, project=project, now=now, report=report, locked=locked)
-        if keep_going is not None and not keep_going(group[-1].place):
+                    _ingest_thread(item, project=project, now=now, report=report)
+            if report.is_dry_run:
+                transaction.set_rollback(True)
+        if keep_going is not None and not keep_going(last):
             return False
     return True
 
 
-def _groups(items: Iterable[_Item]) -> Iterator[list[_Item]]:
-    """Groups of some hundred messages, so that no writer waits long for the lock."""
-    group: list[_Item] = []
-    size = 0
-    for item in items:
-        group.append(item)
-        size += 1 if isinstance(item, Problem) else 1 + len(item.messages)
-        if size >= BATCH:
-            yield group
-            group, size = [], 0
-    if group:
-        yield group
+def _groups(items: Iterable[_Item], *, size: int) -> Iterator[Iterator[_Item]]:
+    """Cut the stream where about `size` messages are full; no group is held in memory."""
+    stream = iter(items)
 
+    def group(first: _Item) -> Iterator[_Item]:
+        count = 0
+        item: _Item | None = first
+        while item is not None:
+            yield item
+            count += 1 if isinstance(item, Problem) else 1 + len(item.messages)
+            item = next(stream, None) if count < size else None
 
-def _threads_of(group: list[_Item], project: Project) -> dict[str, Thread] | None:
-    """Fetch a group's threads at once; None when one occurs twice: then each is looked up."""
-    identities = [item.thread.remote_id for item in group if isinstance(item, ImportedThread)]
-    if len(set(identities)) < len(identities):
-        return None
-    found = Thread.objects.filter(project=project, external_id__in=identities)
-    return {thread.external_id: thread for thread in found}
+    while (first := next(stream, None)) is not None:
+        yield group(first)
 
 
 def _ingest_thread(
@@ -117,7 +117,6 @@ def _ingest_thread(
     project: Project,
     now: datetime,
     report: ImportReport,
-    locked: dict[str, Thread] | None,
 ) -> None:
     try:
         stored = store(
@@ -126,8 +125,6 @@ def _ingest_thread(
             external_id=item.thread.remote_id,
             remote=item.thread,
             now=now,
-            locked=locked,
-            is_dry_run=report.is_dry_run,
         )
     except ArchiveError as error:
         report.add_problem(item.place.line, str(error))

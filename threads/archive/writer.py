@@ -76,8 +76,6 @@ def store(
     seen: set[str] | None = None,
     is_complete: bool = False,
     finish: Callable[[Thread, Stored], None] | None = None,
-    locked: Mapping[str, Thread] | None = None,
-    is_dry_run: bool = False,
 ) -> Stored:
     """Store messages, oldest first, into a thread, which is made when it is not there.
 
@@ -94,9 +92,6 @@ def store(
         was removed at the source, and is marked so.
     :param finish: called with the thread's row and the result so far, in the last transaction,
         to set further columns; they are saved with the rest.
-    :param locked: the project's threads by id, as far as they exist, fetched and locked by the
-        caller's transaction. Spares the look into the table.
-    :param is_dry_run: work out the result and keep nothing.
     :raises BoundElsewhere: when the thread belongs to another connection.
     :raises ArchiveError: when the thread's id is empty or too long.
     """
@@ -111,7 +106,6 @@ def store(
         connection=connection,
         now=now,
         began_at=began_at or now,
-        locked=locked,
     )
     all_seen = set() if seen is None else seen
     for batch, is_last in _batches(messages):
@@ -128,7 +122,7 @@ def store(
             writer.save_thread(thread)
             writer.write(thread, difference)
 
-        writer.run(write, is_dry_run=is_dry_run)
+        writer.run(write)
     return writer.stored
 
 
@@ -165,33 +159,28 @@ class _Writer:
         connection: Connection | None,
         now: datetime,
         began_at: datetime,
-        locked: Mapping[str, Thread] | None,
     ) -> None:
         self.project, self.external_id, self.remote = project, external_id, remote
         self.connection, self.now, self.began_at = connection, now, began_at
         self.stored = Stored(0)
-        self._locked = locked
         self._before: dict[str, Any] = {}
         self._assistants: dict[str, int] = {}
         self._is_stale = False
         self._adds_only = False
         self._had_first_read = False
 
-    def run(self, write: Callable[[], None], *, is_dry_run: bool) -> None:
+    def run(self, write: Callable[[], None]) -> None:
         """Run one transaction, again if another writer was faster with the same new row."""
         for attempt in itertools.count(1):
             before = self.stored, dict(self._assistants)
             try:
                 with transaction.atomic():
                     write()
-                    transaction.set_rollback(is_dry_run)
             except (IntegrityError, OperationalError) as error:
                 self.stored, self._assistants = before
                 if attempt == _TRIES or not _is_race(error):
                     raise
                 continue
-            if is_dry_run:
-                self._assistants = before[1]
             return
 
     # The thread.
@@ -214,8 +203,6 @@ class _Writer:
         return thread
 
     def _find_thread(self) -> Thread | None:
-        if self._locked is not None and not self.stored.thread_id:
-            return self._locked.get(self.external_id)
         rows_to_lock = Thread.objects.select_for_update(of=("self",))
         try:
             return rows_to_lock.get(project=self.project, external_id=self.external_id)

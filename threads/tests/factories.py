@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import transaction
 
-from projects.models import Project
+from projects.models import Connection, Project
 from threads.models import Message, Thread
 from threads.models.thread import Store
 from threads.search import keys
@@ -22,6 +22,17 @@ def make_project(name: str = "Support", **fields: Any) -> Project:
     fields.setdefault("visibility", Project.Visibility.PUBLIC)
     fields.setdefault("slug", Project.slug_for(name))
     return Project.objects.create(name=name, **fields)
+
+
+def make_connection(project: Project | None = None, **fields: Any) -> Connection:
+    """Make a connection to the conversations store; `base_url` leads to a test's own server."""
+    key = fields.pop("key", "sk-test-0123456789abcdefghij")
+    fields.setdefault("store", Connection.Store.CONVERSATIONS)
+    fields.setdefault("calls_per_minute", 100_000)
+    connection = Connection(project=project or make_project(), **fields)
+    connection.set_key(key)
+    connection.save()
+    return connection
 
 
 def make_thread(project: Project | None = None, **fields: Any) -> Thread:
