@@ -81,7 +81,7 @@ def open_source(
 
     :param allow_private_hosts: False refuses every server that is not on the public internet.
     :param transport: replaces the network in tests.
-    :param before_call: called before each request; a `SourceError` from it stops the request.
+    :param before_call: called before each request; what it raises goes on, and nothing is sent.
     :raises Denied: when the credentials hold no key.
     :raises Unavailable: when their address is not one that may be called.
     :raises Unsupported: when there is no such store.
@@ -110,5 +110,6 @@ def open_source(
         noun=_NOUNS[store],
         allow_private_hosts=allow_private_hosts,
         transport=transport,
+        before_call=before_call,
     )
     return kinds[store](client)

@@ -5,6 +5,7 @@ Items have no time of their own; the turn that they belong to has.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
 
@@ -24,6 +25,7 @@ from threads.sources.failures import Refused
 from threads.sources.items import message_of, word
 from threads.sources.paging import Found, Pager, segment
 from threads.sources.reading import Json
+from threads.sources.recent import Recent
 from threads.sources.times import moment
 from threads.sources.tokens import usage_of
 
@@ -31,6 +33,14 @@ _HEADERS = {"OpenAI-Beta": "agents=v1"}
 _FEW_TURNS = 2  # asked for one by one; more of them come cheaper as a list
 
 _Turn = tuple[datetime | None, datetime | None]  # begun, ended
+
+
+@dataclass(slots=True)
+class _Turns:
+    """The turns of a session that are known, and how far its list of them was read."""
+
+    known: dict[str, _Turn] = field(default_factory=dict)
+    listed_to: str | None = None
 
 
 def _turn(item: Json) -> _Turn:
@@ -53,10 +63,8 @@ class Agents:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._pager = Pager(client, headers=_HEADERS)
-        self._latest: Json = {}  # what thread() read serves usage() as well
-        self._reading = ""  # the session being read, its turns, and how far they were listed
-        self._known: dict[str, _Turn] = {}
-        self._listed_to: str | None = None
+        self._sessions: Recent[Json] = Recent()  # what thread() read serves usage() as well
+        self._turns: Recent[_Turns] = Recent()
 
     @property
     def calls(self) -> int:
@@ -75,8 +83,8 @@ class Agents:
         return Page(tuple(self._thread(each.item, each.id) for each in found), after)
 
     def thread(self, remote_id: str) -> RemoteThread:
-        self._latest = self._pager.object(f"/agents/sessions/{segment(remote_id)}")
-        return self._thread(self._latest, remote_id)
+        session = self._pager.object(f"/agents/sessions/{segment(remote_id)}")
+        return self._thread(self._sessions.put(remote_id, session), remote_id)
 
     @staticmethod
     def _thread(item: Json, remote_id: str) -> RemoteThread:
@@ -102,7 +110,7 @@ class Agents:
         """Return a page of items: one call, and one or two more for the times of new turns."""
         owner = f"/agents/sessions/{segment(remote_id)}"
         found, following = self._pager.page(f"{owner}/items", after, limit=limit, owner=owner)
-        turns = self._turns(owner, found, afresh=after is None)
+        turns = self._times(owner, found, afresh=after is None)
         messages = []
         for each in found:
             began, ended = turns.get(word(each.item.get("turn_id")), (None, None))
@@ -110,31 +118,31 @@ class Agents:
             messages.append(message_of(each, created_at=created_at))
         return Page(tuple(messages), following)
 
-    def _turns(self, owner: str, found: list[Found], *, afresh: bool) -> dict[str, _Turn]:
+    def _times(self, owner: str, found: list[Found], *, afresh: bool) -> dict[str, _Turn]:
         """Return the times of the turns that these items belong to, as far as they are told."""
-        if afresh or self._reading != owner:
-            self._reading, self._known, self._listed_to = owner, {}, None
-        turns = {turn for each in found if (turn := word(each.item.get("turn_id")))}
-        wanted = turns - self._known.keys()
+        turns = self._turns.get_or_begin(owner, _Turns, afresh=afresh)
+        asked = {turn for each in found if (turn := word(each.item.get("turn_id")))}
+        wanted = asked - turns.known.keys()
         try:
             if len(wanted) <= _FEW_TURNS:
                 for turn in sorted(wanted):
-                    self._known[turn] = _turn(self._pager.object(f"{owner}/turns/{segment(turn)}"))
-            while not turns <= self._known.keys():
-                listed, after = self._pager.page(f"{owner}/turns", self._listed_to, limit=100)
-                self._known |= {each.id: _turn(each.item) for each in listed}
+                    path = f"{owner}/turns/{segment(turn)}"
+                    turns.known[turn] = _turn(self._pager.object(path))
+            while not asked <= turns.known.keys():
+                listed, after = self._pager.page(f"{owner}/turns", turns.listed_to, limit=100)
+                turns.known |= {each.id: _turn(each.item) for each in listed}
                 if after is None:
                     break
-                self._listed_to = after
+                turns.listed_to = after
         except (CursorLost, Gone, Refused, Unsupported):
             pass  # the items are worth having without their times
-        return self._known
+        return turns.known
 
     def usage(self, remote_id: str) -> Usage | None:
         """Return the session's tokens, which may still be corrected upstream; None if unknown."""
-        if self._latest.get("id") != remote_id:
-            self.thread(remote_id)
-        return usage_of(self._latest.get("usage"), source="session", is_exact=False)
+        path = f"/agents/sessions/{segment(remote_id)}"
+        session = self._sessions.get_or_begin(remote_id, lambda: self._pager.object(path))
+        return usage_of(session.get("usage"), source="session", is_exact=False)
 
     def close(self) -> None:
         self._client.close()

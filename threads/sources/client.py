@@ -52,10 +52,8 @@ class _Guard(httpx2.BaseTransport):
         *,
         authorization: Mapping[str, str],
         allow_private_hosts: bool,
-        before_call: Callable[[], None] | None,
     ) -> None:
         self._inner = inner
-        self._before_call = before_call
         self._authorization = authorization
         self._allow_private_hosts = allow_private_hosts
         self.calls = 0
@@ -74,8 +72,6 @@ class _Guard(httpx2.BaseTransport):
             raise
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        if self._before_call is not None:
-            self._before_call()
         with self._lock:
             self.calls += 1
         deadline = time.monotonic() + LONGEST_CALL_SECONDS
@@ -129,7 +125,7 @@ class Client:
 
     :param noun: what the store calls its threads, for sentences.
     :param transport: replaces the network in tests.
-    :param before_call: called before each request; a `SourceError` from it stops the request.
+    :param before_call: called before each request; what it raises goes on, and nothing is sent.
     :raises Denied: when there is no key.
     :raises Unavailable: when the address is not one that may be called.
     """
@@ -159,13 +155,13 @@ class Client:
         is_openai = address.host == "api.openai.com" or address.host.endswith(".api.openai.com")
         self.place = Place(host, store, noun, is_openai, (key,))
         self._now = now
+        self._before_call = before_call
         self.has_answered = False  # the store has given a proper answer at least once
         authorization = {"api-key": key} if azure else {"Authorization": f"Bearer {key}"}
         self._guard = _Guard(
             transport or httpx2.HTTPTransport(verify=_tls()),
             authorization=authorization,
             allow_private_hosts=allow_private_hosts,
-            before_call=before_call,
         )
         # Neither proxies nor .netrc from the environment, and no redirect: the key would go along.
         http = httpx2.Client(
@@ -209,6 +205,8 @@ class Client:
 
         :raises SourceError: of the kind that fits, for everything that is no success.
         """
+        if self._before_call is not None:
+            self._before_call()
         given = {name: value for name, value in (params or {}).items() if value is not None}
         failure: SourceError
         try:

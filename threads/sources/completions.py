@@ -15,6 +15,7 @@ from threads.sources.items import argument_part, assembled, role_of, word
 from threads.sources.paging import Found, Pager, segment
 from threads.sources.parts import part_of, parts_of, strings
 from threads.sources.reading import Json
+from threads.sources.recent import Recent
 from threads.sources.times import moment
 from threads.sources.tokens import usage_of
 
@@ -59,13 +60,17 @@ class Completions:
 
     store: ClassVar[str] = "completions"
     capabilities: ClassVar[Capability] = (
-        Capability.LIST_THREADS | Capability.MESSAGE_TIMES | Capability.USAGE
+        Capability.LIST_THREADS
+        | Capability.MESSAGE_TIMES
+        | Capability.USAGE
+        | Capability.RESUME_AFTER
     )
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self._pager = Pager(client)
-        self._latest: Json = {}  # what thread() read serves messages() and usage() as well
+        # What thread() read serves messages() and usage() as well.
+        self._recent: Recent[Json] = Recent()
 
     @property
     def calls(self) -> int:
@@ -84,12 +89,11 @@ class Completions:
         return Page(tuple(self._thread(each.item, each.id) for each in found), after)
 
     def _completion(self, remote_id: str) -> Json:
-        if self._latest.get("id") != remote_id:
-            self._latest = self._pager.object(f"/chat/completions/{segment(remote_id)}")
-        return self._latest
+        path = f"/chat/completions/{segment(remote_id)}"
+        return self._recent.get_or_begin(remote_id, lambda: self._pager.object(path))
 
     def thread(self, remote_id: str) -> RemoteThread:
-        self._latest = {}
+        self._recent.forget(remote_id)
         return self._thread(self._completion(remote_id), remote_id)
 
     @staticmethod

@@ -20,6 +20,7 @@ from threads.sources.base import BadAnswer, CursorLost, Gone, Unsupported
 from threads.sources.client import Client
 from threads.sources.failures import Refused
 from threads.sources.reading import Entry, Json, read_list, read_object
+from threads.sources.recent import Recent
 
 LARGEST_PAGE = 100  # the API's own limit
 _MOST_PAGES = 10_000  # of one reading: a million items
@@ -80,7 +81,7 @@ class Pager:
     def __init__(self, client: Client, *, headers: Mapping[str, str] | None = None) -> None:
         self.client = client
         self._headers = headers
-        self._passes: dict[str, _Pass] = {}
+        self._passes: Recent[_Pass] = Recent()
         self._takes_optional = True
 
     def object(self, path: str) -> Json:
@@ -135,12 +136,12 @@ class Pager:
         fresh = self._fresh(listing.entries, after, current)
         cursor = self._next(listing.has_more, listing.last_id, listing.entries, fresh, limit)
         if cursor is None:
-            self._passes.pop(path, None)
+            self._passes.forget(path)
             return fresh, None
         current.cursor, current.pages = cursor, current.pages + 1
         if current.pages > _MOST_PAGES:
             raise self._endless()
-        self._passes[path] = current
+        self._passes.put(path, current)
         # What has no id and stands behind the cursor comes again with the next page.
         last = max((i for i, found in enumerate(fresh) if found.id == cursor), default=None)
         return (fresh if last is None else fresh[: last + 1]), cursor

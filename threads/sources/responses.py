@@ -7,7 +7,7 @@ was read costs one call. Responses are kept for 30 days unless they belong to a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from threads.sources.base import (
@@ -27,6 +27,7 @@ from threads.sources.failures import Refused
 from threads.sources.items import is_final, message_of, word
 from threads.sources.paging import Found, Pager, made_up_id, own_id, segment
 from threads.sources.reading import Entry, Json
+from threads.sources.recent import Recent
 from threads.sources.times import moment
 from threads.sources.tokens import added, usage_of
 
@@ -40,6 +41,14 @@ class _Response:
     output: tuple[Found, ...]
 
 
+@dataclass(slots=True)
+class _Chain:
+    """What is known of a chain: its finished responses, and which of them brought an item."""
+
+    known: dict[str, _Response] = field(default_factory=dict)
+    brought_by: dict[str, str] = field(default_factory=dict)
+
+
 class Responses:
     """Reads `/responses` and what was put into them."""
 
@@ -51,9 +60,7 @@ class Responses:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._pager = Pager(client)
-        self._head = ""
-        self._known: dict[str, _Response] = {}  # the finished ones of the chain with that head
-        self._brought_by: dict[str, str] = {}  # item: the response that brought it first
+        self._chains: Recent[_Chain] = Recent()
 
     @property
     def calls(self) -> int:
@@ -71,16 +78,16 @@ class Responses:
     ) -> Page[RemoteThread]:
         raise Unsupported("The responses store has no list; the ids come from you.")
 
-    def _response(self, response_id: str) -> _Response:
+    def _response(self, known: _Chain, response_id: str) -> _Response:
         """Return a response of the chain, from the network only once."""
-        found = self._known.get(response_id)
+        found = known.known.get(response_id)
         if found is None:
             path = f"/responses/{segment(response_id)}"
             item, output = self._pager.object_with_list(path, "output", {"include": INCLUDE})
             found = _Response(item, self._named(output, response_id))
             if is_final(word(item.get("status"))):
-                self._known[response_id] = found
-        self._brought_by |= {each.id: response_id for each in found.output}
+                known.known[response_id] = found
+        known.brought_by |= {each.id: response_id for each in found.output}
         return found
 
     @staticmethod
@@ -95,11 +102,7 @@ class Responses:
             named.append(Found(identifier, entry.item, entry.raw))
         return tuple(named)
 
-    def _begin(self, head: str, *, afresh: bool) -> None:
-        if afresh or self._head != head:
-            self._head, self._known, self._brought_by = head, {}, {}
-
-    def _chain(self, head: str, after: str | None) -> list[_Response]:
+    def _chain(self, known: _Chain, head: str, after: str | None) -> list[_Response]:
         """Return the responses that follow the one holding `after`, oldest first.
 
         What the store has forgotten is where the chain begins now.
@@ -115,7 +118,7 @@ class Responses:
                 )
             passed.add(current)
             try:
-                response = self._response(current)
+                response = self._response(known, current)
             except Gone:
                 if current == head:
                     raise
@@ -130,8 +133,8 @@ class Responses:
 
     def thread(self, remote_id: str) -> RemoteThread:
         """Return what the newest response says; older ones are read for the messages only."""
-        self._begin(remote_id, afresh=True)
-        item = self._response(remote_id).item
+        known = self._chains.get_or_begin(remote_id, _Chain, afresh=True)
+        item = self._response(known, remote_id).item
         metadata = metadata_of(item)
         conversation = item.get("conversation")
         if isinstance(conversation, dict) and word(conversation.get("id")):
@@ -155,19 +158,19 @@ class Responses:
 
         A page is a response, whatever `limit` says, so that each can be resumed after.
         """
-        self._begin(remote_id, afresh=after is None)
-        chain = self._chain(remote_id, after)
+        known = self._chains.get_or_begin(remote_id, _Chain)
+        chain = self._chain(known, remote_id, after)
         if not chain:
             return Page((), None)
         messages: list[RemoteMessage] = []
         for position, response in enumerate(chain):
-            messages += self._messages(response)
+            messages += self._messages(known, response)
             is_last = position == len(chain) - 1
             if response.output and not is_last:  # only an output item can be gone on after
                 return Page(tuple(messages), response.output[-1].id)
         return Page(tuple(messages), None)
 
-    def _messages(self, response: _Response) -> list[RemoteMessage]:
+    def _messages(self, known: _Chain, response: _Response) -> list[RemoteMessage]:
         item = response.item
         began = moment(item.get("created_at"))
         ended = moment(item.get("completed_at")) or began
@@ -176,7 +179,7 @@ class Responses:
         given = [
             message_of(found, created_at=began, group_id=response_id)
             for found in self._input(response_id)
-            if self._brought_by.setdefault(found.id, response_id) == response_id
+            if known.brought_by.setdefault(found.id, response_id) == response_id
         ]
         model = word(item.get("model"), longest=120)
         return given + [
@@ -196,10 +199,10 @@ class Responses:
 
     def usage(self, remote_id: str) -> Usage | None:
         """Add up the responses of the chain; without calls for those that were just read."""
-        self._begin(remote_id, afresh=False)
+        known = self._chains.get_or_begin(remote_id, _Chain)
         told = [
             usage_of(each.item.get("usage"), source="response")
-            for each in self._chain(remote_id, None)
+            for each in self._chain(known, remote_id, None)
         ]
         return added(told, source="response")
 

@@ -120,6 +120,23 @@ def test_it_sends_azure_its_own_header_and_version(
         open_source("assistants", Credentials(ODD_KEY, azure_endpoint=endpoint))
 
 
+def test_it_sends_nothing_when_what_is_asked_before_refuses(server: OpenAIServer) -> None:
+    allowed = iter([True, False])
+
+    def take() -> None:
+        if not next(allowed):
+            raise Throttled("Enough.", retry_after_seconds=7)
+
+    source = open_source("conversations", Credentials(ODD_KEY, server.url), before_call=take)
+    with closing(source):
+        source.thread("conv_1")
+        with pytest.raises(Throttled) as raised:
+            source.thread("conv_1")
+
+    assert raised.value.retry_after_seconds == 7
+    assert source.calls == len(server.calls) == 1
+
+
 def test_it_follows_no_redirect(server: OpenAIServer) -> None:
     server.fail("redirect")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -363,6 +364,25 @@ def test_it_finds_that_a_key_or_an_address_does_not_work(server: OpenAIServer, c
         wrong_key.check()
     with closing(wrong_path), pytest.raises(Unsupported, match="base URL"):
         wrong_path.check()
+
+
+def test_it_reads_many_threads_at_once(server: OpenAIServer, case: Case, source: Source) -> None:
+    thread_id, items = case.add(server, 330)
+    path = case.items_path.replace(thread_id, "{}")
+    for number in range(12):
+        owner = path.format(f"x{number}").rpartition("/")[0]
+        server.objects[owner] = {"id": f"x{number}", "created": 1, "choices": []}
+        server.lists[path.format(f"x{number}")] = [
+            {**item, "id": f"x{number}_{item['id']}"} for item in items
+        ]
+
+    with ThreadPoolExecutor(max_workers=12) as pool:
+        found = list(pool.map(lambda n: read(source, f"x{n}"), range(12)))
+
+    assert [[message.remote_id for message in messages] for messages in found] == [
+        [f"x{number}_msg_{n}" for n in range(330)] for number in range(12)
+    ]
+    assert source.calls == len(server.calls)
 
 
 def test_it_only_ever_reads(server: OpenAIServer, case: Case, source: Source) -> None:
