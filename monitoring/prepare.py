@@ -60,7 +60,8 @@ def prepare_static_files() -> bool:
     fingerprint = _static_fingerprint()
     if settings.STATIC_ROOT.is_dir() and stamp.is_file() and stamp.read_text() == fingerprint:
         return False
-    call_command("collectstatic", interactive=False, verbosity=0)
+    # Cleared, because files that came with an older date than the last collection are skipped.
+    call_command("collectstatic", interactive=False, verbosity=0, clear=True)
     stamp.write_text(fingerprint)
     return True
 

@@ -16,6 +16,7 @@ IS_WINDOWS = os.name == "nt"
 MAX_FAILURES = 5  # in a row; then something is wrong that a restart does not mend
 HEALTHY_SECONDS = 60  # who ran for so long may fail again MAX_FAILURES times
 STOP_SECONDS = 12  # for a polite end; then they are killed
+FIRST_PAUSE_SECONDS = 1.0  # before a restart; each further failure doubles it
 _TICK_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 30.0
 
@@ -88,7 +89,7 @@ class Program:
             self.failures = 0
         self.failures += 1
         self.kill()  # what is left of its group, such as a web server's workers on the port
-        pause = min(2.0 ** (self.failures - 1), _LONGEST_PAUSE_SECONDS)
+        pause: float = min(FIRST_PAUSE_SECONDS * 2.0 ** (self.failures - 1), _LONGEST_PAUSE_SECONDS)
         self.restart_at = time.monotonic() + pause
         return pause
 
