@@ -112,9 +112,6 @@ class ProjectAdmin(Audited, Managed):
         founds = obj is None and self.has_add_permission(request)
         return founds or super().has_view_permission(request, obj)
 
-    def get_autocomplete_fields(self, request: HttpRequest) -> Any:
-        return super().get_autocomplete_fields(request) if user_of(request).is_superuser else ()
-
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
         return (
             super().get_prepopulated_fields(request, obj) if user_of(request).is_superuser else {}

@@ -18,8 +18,8 @@ LIST = "admin:projects_project_changelist"
 CHANGE = "admin:projects_project_change"
 
 
-def make_user(name: str = "olivia", **fields: bool) -> User:
-    return User.objects.create_user(name, **{"is_staff": True, **fields})
+def make_user(name: str = "olivia", *, is_staff: bool = True, **fields: bool) -> User:
+    return User.objects.create_user(name, password=None, email=None, is_staff=is_staff, **fields)
 
 
 def make_project(
@@ -145,11 +145,12 @@ def test_it_does_not_tell_an_owner_that_a_short_name_is_taken() -> None:
     own = make_project(owner=owner)
     make_project("Secret heron")
 
-    logged_in(owner).post(
+    answer = logged_in(owner).post(
         reverse(CHANGE, args=[own.pk]), form_of(own, slug="secret-heron", owners="olivia")
     )
 
     own.refresh_from_db()
+    assert answer.status_code == 302
     assert own.slug == "blue-whale"
 
 
