@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from django.db.models import Case, F, QuerySet, Value, When
 from django.utils.translation import gettext as _
@@ -23,15 +22,10 @@ from threads.search.finder import _Search
 from threads.search.keys import time_of
 from threads.search.query import FIELDS, And, Filter, Node, Query
 
-if TYPE_CHECKING:
-    from django_stubs_ext import StrOrPromise
-
-CAP = 2_000  # hits that are counted: 30 ms
+CAP = 1_000  # hits that are counted: 7 to 25 ms, with two filters of its own 60
 SHOWN = 12  # values of a facet, the most frequent ones
 FACETS = ("project", "tag", "source", "role", "assistant", "model", "has")
-_ROLES = {role.value: role.label for role in Message.Role if role in FIELDS["role"].values}
-_STORES = {store.value: store.label for store in Store if store in FIELDS["source"].values}
-_FEATURES = tuple(f for f in Message.Feature if f.name.lower() in FIELDS["has"].values)
+_FEATURES = {feature.value: feature.name.lower() for feature in Message.Feature}
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +134,7 @@ def _count(sample: _Sample, names: list[str]) -> dict[str, tuple[FacetValue, ...
     if "tag" in tally.counts:
         rows = Thread.tags.through.objects.filter(thread__in=sample.keys)
         for name in rows.values_list("tag__name", flat=True):
-            tally.add("tag", name, name)
+            tally.add("tag", name)
     return {name: tally.most(name) for name in names}
 
 
@@ -151,11 +145,9 @@ class _Tally:
         self.counts: dict[str, dict[str, int]] = {name: defaultdict(int) for name in names}
         self.labels: dict[tuple[str, str], str] = {}
 
-    def add(self, name: str, value: str, label: StrOrPromise) -> None:
-        """Count a thread; one without a value, or with one that no filter takes, counts nowhere."""
-        if value and label and name in self.counts:
+    def add(self, name: str, value: str | None) -> None:
+        if value and name in self.counts:
             self.counts[name][value] += 1
-            self.labels[name, value] = str(label)
 
     def add_messages(self, keys: list[int]) -> None:
         """Count threads by who wrote their hits and what is in them."""
@@ -166,11 +158,11 @@ class _Tally:
             roles.add((thread, role))
             features[thread] |= bits
         for _thread, role in roles:
-            self.add("role", role, _ROLES.get(role, ""))
-        for bits in features.values():
-            for feature in _FEATURES:
-                if bits & feature:
-                    self.add("has", feature.name.lower(), feature.label)
+            self.add("role", role)
+        for bits in filter(None, features.values()):
+            for bit, value in _FEATURES.items():
+                if bits & bit:
+                    self.add("has", value)
 
     def add_threads(self, pks: Iterable[int]) -> None:
         rows = Thread.objects.filter(pk__in=pks).values_list(
@@ -182,17 +174,36 @@ class _Tally:
             Case(When(remark="", then=Value("")), default=Value("remark")),
         )
         for slug, project, store, model, assistant, remark in rows:
-            self.add("project", slug, project)
-            self.add("source", store, _STORES.get(store, ""))
-            self.add("model", model, model)
-            self.add("assistant", assistant or "", assistant or "")
-            self.add("has", remark, _("remark"))
+            self.add("project", slug)
+            self.labels["project", slug] = project
+            self.add("source", store)
+            self.add("model", model)
+            self.add("assistant", assistant)
+            self.add("has", remark)
 
     def most(self, name: str) -> tuple[FacetValue, ...]:
-        ranked = sorted(self.counts[name].items(), key=lambda item: (-item[1], item[0]))
+        known = [
+            (value, count)
+            for value, count in self.counts[name].items()
+            # Such as the role "unknown": no filter takes it.
+            if not FIELDS[name].values or value in FIELDS[name].values
+        ]
+        known.sort(key=lambda item: (-item[1], item[0]))
         return tuple(
-            FacetValue(value, self.labels[name, value], count) for value, count in ranked[:SHOWN]
+            FacetValue(value, self._label(name, value), count) for value, count in known[:SHOWN]
         )
+
+    def _label(self, name: str, value: str) -> str:
+        match name:
+            case "role":
+                return str(Message.Role(value).label)
+            case "source":
+                return str(Store(value).label)
+            case "has" if value == "remark":
+                return _("remark")
+            case "has":
+                return str(Message.Feature[value.upper()].label)
+        return self.labels.get((name, value), value)
 
 
 def _months(sample: _Sample, zone: tzinfo) -> tuple[tuple[str, int], ...]:

@@ -20,6 +20,7 @@ MAX_SUGGESTIONS = 8
 # Values that have no table of their own are those of the newest threads and messages: reading
 # all would cost more with every thread, and what was just used is what is looked for.
 _NEWEST = 2_000
+_NEWEST_MESSAGES = 20_000
 
 _VALUE = r'(?:"[^"]*"|[^\s,"(){}]*)'
 _LAST = re.compile(
@@ -40,7 +41,7 @@ class Suggestion:
 
 
 def suggest(text: str, *, projects: ProjectQuerySet) -> list[Suggestion]:
-    """Return how the end of `text` could go on, at most MAX_SUGGESTIONS; one query or none.
+    """Return how the end of `text` could go on, at most MAX_SUGGESTIONS; at most two queries.
 
     `projects` are those that the reader may see.
     """
@@ -117,10 +118,16 @@ def _end_users(part: str, projects: ProjectQuerySet) -> Iterable[tuple[str, str]
 
 
 def _tools(part: str, projects: ProjectQuerySet) -> Iterable[tuple[str, str]]:
-    seen = Message.objects.filter(project__in=projects, thread__trashed_at__isnull=True)
-    rows = seen.order_by("-search_key").values_list("kind", "name")[:_NEWEST]
-    calls = {Message.Kind.TOOL_CALL, Message.Kind.TOOL_OUTPUT}
-    return _often((name for kind, name in rows if kind in calls), part)
+    messages = Message.objects.order_by("-search_key")
+    floor = messages.values_list("search_key", flat=True)[_NEWEST_MESSAGES:].first()
+    if floor is not None:
+        messages = messages.filter(search_key__gte=floor)
+    # The sum keeps SQLite from reading the project's messages of all times by their index.
+    seen = messages.alias(in_project=F("project_id") + 0).filter(
+        in_project__in=projects.values("pk"), thread__trashed_at__isnull=True
+    )
+    calls = seen.filter(kind__in=[Message.Kind.TOOL_CALL, Message.Kind.TOOL_OUTPUT])
+    return _often(calls.values_list("name", flat=True), part)
 
 
 def _metadata_keys(part: str, projects: ProjectQuerySet) -> Iterable[tuple[str, str]]:

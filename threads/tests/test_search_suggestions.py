@@ -122,7 +122,7 @@ def test_it_offers_frequent_values_first() -> None:
     assert offered("model:gpt") == ["model:gpt-b", "model:gpt-a", "model:old-gpt"]
 
 
-@pytest.mark.parametrize("text", ["tag:a", "tool:a", "meta.a", "project:a"])
+@pytest.mark.parametrize("text", ["tag:a", "user:a", "meta.a", "project:a"])
 def test_it_costs_one_query(text: str, django_assert_num_queries: DjangoAssertNumQueries) -> None:
     fill(make_project("Shop"), "shop")
 
