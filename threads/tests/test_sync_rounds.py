@@ -1,0 +1,260 @@
+"""Rounds of the refresh: the best threads first, within the calls, nobody starved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from django.db import connection as database
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from projects.models import Connection
+from threads import refresh, sync, tasks
+from threads.models import SyncRun, Thread
+from threads.sync import BudgetSpent, CallBudget
+from threads.tests.factories import NOW, make_connection, make_thread
+from threads.tests.openai_server import OpenAIServer, text_item
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def server() -> Iterator[OpenAIServer]:
+    with OpenAIServer() as running:
+        yield running
+
+
+class Clock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+def taken(budget: CallBudget, most: int) -> int:
+    for count in range(most):
+        try:
+            budget.take()
+        except BudgetSpent:
+            return count
+    return most
+
+
+def test_it_lets_no_minute_have_more_calls_than_allowed() -> None:
+    clock = Clock()
+    budget = CallBudget(make_connection(calls_per_minute=10), clock=clock)
+    made: list[float] = []
+    for _ in range(400):
+        made += [clock.seconds] * taken(budget, 100)
+        clock.seconds += 1.0
+
+    busiest = max(sum(begin <= moment < begin + 60 for moment in made) for begin in made)
+    assert busiest == 10
+    # No slower than the window of seven slots demands.
+    assert len(made) >= 400 / 70 * 10
+
+
+def test_it_keeps_some_calls_for_people() -> None:
+    connection, clock = make_connection(calls_per_minute=20), Clock()
+
+    background = taken(CallBudget(connection, share=0.9, clock=clock), 100)
+    people = taken(CallBudget(connection, clock=clock), 100)
+
+    assert (background, people) == (18, 2)
+
+
+def test_it_counts_the_calls_of_a_day() -> None:
+    connection, clock = make_connection(calls_per_day=5), Clock()
+
+    first = taken(CallBudget(connection, clock=clock), 100)
+    clock.seconds += 86_400
+    second = taken(CallBudget(connection, clock=clock), 100)
+
+    assert (first, second) == (5, 5)
+
+
+def test_it_goes_slower_after_a_429() -> None:
+    connection = make_connection(calls_per_minute=60, accepted_rate=15.0)
+
+    assert taken(CallBudget(connection, clock=Clock()), 100) == 15
+
+
+def test_it_waits_for_room_in_the_foreground() -> None:
+    clock = Clock()
+    budget = CallBudget(
+        make_connection(calls_per_minute=3), waits=True, clock=clock, sleep=clock.sleep
+    )
+
+    for _ in range(9):
+        budget.take()
+
+    assert clock.seconds - 1_800_000_000.0 >= 120
+
+
+def test_it_counts_exactly_from_many_threads_at_once() -> None:
+    budget = CallBudget(make_connection(calls_per_minute=50), clock=Clock())
+
+    with ThreadPoolExecutor(8) as pool:
+        counts = list(pool.map(lambda _: taken(budget, 40), range(8)))
+
+    # One that asks in the moment in which another takes its count back may be refused too.
+    assert 43 <= sum(counts) <= 50
+
+
+def silent(connection: Connection, identity: str, *, said: timedelta, read: timedelta) -> Thread:
+    """Make a thread whose last message and last sync are that long ago."""
+    return make_thread(
+        connection.project,
+        connection=connection,
+        external_id=identity,
+        last_message_timestamp=NOW - said,
+        last_synced_at=NOW - read,
+        last_full_sync_at=NOW - read,
+        next_refresh_at=NOW,
+    )
+
+
+def test_it_reads_what_is_likely_to_have_waited_longest() -> None:
+    connection = make_connection()
+    hour, day = timedelta(hours=1), timedelta(days=1)
+    silent(connection, "old", said=300 * day, read=hour)
+    silent(connection, "busy", said=hour + timedelta(minutes=1), read=hour)
+    silent(connection, "yesterday", said=day, read=hour)
+
+    choice = sync.choose(connection, calls=2, now=NOW)
+
+    names = dict(Thread.objects.values_list("pk", "external_id"))
+    assert [names[pk] for pk in choice.thread_ids] == ["busy", "yesterday"]
+    (later,) = choice.later.values()
+    assert later >= NOW + timedelta(seconds=60)
+
+
+def test_it_spends_no_call_on_a_thread_that_was_just_read() -> None:
+    connection = make_connection()
+    silent(connection, "fresh", said=timedelta(days=1), read=timedelta(seconds=90))
+
+    assert sync.choose(connection, calls=10, now=NOW).thread_ids == []
+
+
+def test_it_reads_new_threads_first_but_starves_nobody() -> None:
+    connection = make_connection()
+    day = timedelta(days=1)
+    for number in range(10):
+        make_thread(connection.project, connection=connection, external_id=f"new{number}")
+        silent(connection, f"due{number}", said=day, read=day / 2)
+    silent(connection, "forgotten", said=400 * day, read=30 * day)
+    Thread.objects.filter(external_id="forgotten").update(next_refresh_at=NOW + 5 * day)
+
+    choice = sync.choose(connection, calls=10, now=NOW)
+
+    names = dict(Thread.objects.values_list("pk", "external_id"))
+    chosen = [names[pk] for pk in choice.thread_ids]
+    assert len(chosen) == len(set(chosen)) == 10
+    assert sum(name.startswith("new") for name in chosen) == 5
+    assert "forgotten" in chosen
+
+
+def test_it_leaves_alone_what_must_not_be_asked() -> None:
+    connection = make_connection()
+    day = timedelta(days=1)
+    fields: list[dict[str, object]] = [
+        {"is_refreshable": False},
+        {"trashed_at": NOW},
+        {"upstream_state": "gone"},
+        {"refresh_not_before": NOW + day},
+        {"connection": None},
+    ]
+    for number, changes in enumerate(fields):
+        row = silent(connection, f"x{number}", said=day, read=20 * day)
+        Thread.objects.filter(pk=row.pk).update(**changes)
+
+    assert sync.choose(connection, calls=10, now=NOW).thread_ids == []
+
+
+def test_it_chooses_along_the_indexes_whatever_the_number_of_threads() -> None:
+    connection = make_connection()
+    for number in range(30):
+        silent(connection, f"t{number}", said=timedelta(days=1), read=timedelta(hours=1))
+
+    with CaptureQueriesContext(database) as queries:
+        sync.choose(connection, calls=5, now=NOW)
+
+    # Those that are due, those that are new, those that were forgotten.
+    assert len(queries) == 3
+    if database.vendor == "sqlite":
+        with database.cursor() as cursor:
+            plans = []
+            for query in queries.captured_queries:
+                cursor.execute(f"EXPLAIN QUERY PLAN {query['sql']}")
+                plans.append(" ".join(row[3] for row in cursor.fetchall()))
+        assert "thread_due" in plans[0]
+        assert all("thread_longest_unsynced" in plan for plan in plans[1:])
+        assert all("TEMP B-TREE" not in plan for plan in plans)
+
+
+def test_it_reads_what_is_due_and_keeps_the_ledger(server: OpenAIServer) -> None:
+    connection = make_connection(base_url=server.url)
+    server.add_conversation("conv_1", [text_item("m1", "user", "hello")])
+    make_thread(connection.project, connection=connection, external_id="conv_1")
+
+    sentence = tasks.refresh_due_threads()
+    again = tasks.refresh_due_threads()
+
+    assert "1 threads read: 1 new" in sentence
+    assert "0 threads read" in again
+    run = SyncRun.objects.get()
+    assert (run.trigger, run.state, run.threads_planned, run.threads_read) == (
+        "schedule",
+        "done",
+        1,
+        1,
+    )
+    assert (run.messages_new, run.calls_made, run.connection) == (1, 2, connection)
+
+
+def test_it_leaves_paused_and_refused_connections_alone(server: OpenAIServer) -> None:
+    for changes in (
+        {"state": Connection.State.DENIED},
+        {"is_enabled": False},
+        {"paused_until": timezone.now() + timedelta(minutes=5)},
+    ):
+        connection = make_connection(base_url=server.url)
+        make_thread(connection.project, connection=connection, external_id="conv_1")
+        Connection.objects.filter(pk=connection.pk).update(**changes)
+
+    tasks.refresh_due_threads()
+
+    assert server.count() == 0
+    assert not SyncRun.objects.exists()
+
+
+def test_it_looks_later_again_at_what_it_did_not_choose(server: OpenAIServer) -> None:
+    connection = make_connection(base_url=server.url, calls_per_minute=1)
+    moment = timezone.now()
+    for number in range(3):
+        make_thread(
+            connection.project,
+            connection=connection,
+            external_id=f"conv_{number}",
+            last_message_timestamp=moment - timedelta(days=1),
+            last_synced_at=moment - timedelta(hours=number + 1),
+            last_full_sync_at=moment - timedelta(hours=1),
+            next_refresh_at=moment - timedelta(minutes=1),
+        )
+
+    tasks.refresh_due_threads()
+
+    waiting = Thread.objects.filter(refresh_failures=0)
+    assert server.count() == 1
+    assert waiting.filter(next_refresh_at__gt=moment).count() == 2
+    assert Connection.objects.get().refresh_threshold >= refresh.LOWEST_THRESHOLD
+    assert Thread.objects.get(refresh_failures=0, external_id="conv_2").refresh_priority > 0
