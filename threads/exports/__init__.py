@@ -69,5 +69,14 @@ EXPORTERS = {
             needs_source=True,
             one_file_per_thread=True,
         ),
+        Exporter(
+            "pdf",
+            _("PDF"),
+            "pdf",
+            "application/pdf",
+            _late("pdf"),
+            needs_source=True,
+            one_file_per_thread=True,
+        ),
     )
 }

@@ -1,0 +1,221 @@
+"""Safe HTML cut into pieces that xhtml2pdf lays out quickly and without losing text. Pure.
+
+xhtml2pdf is quadratic in one block (a paragraph of 1 MB takes minutes) and loses text in others:
+of a word of 20,000 letters it shows one per cent. So long paragraphs become several, code is
+wrapped here and cut into short blocks, wide tables become lines, and nothing nests deeply.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from html import escape
+from typing import Any
+
+from lxml import etree, html
+
+_PARAGRAPH = 4_000  # characters; 25 KB take 0.14 s in one block, 200 KB 4.7 s
+# Of Chinese or Japanese. xhtml2pdf fails when a paragraph that may break between any two signs
+# crosses a page, so those are kept whole, and must be low: this is a fifth of a page.
+_WIDE_PARAGRAPH = 600
+_CODE_LINES = 60  # about a page
+_CODE_COLUMNS = 92  # of the code font between the margins
+_DEPTH = 12
+_TABLE_COLUMNS = 14
+_CELL = 600  # characters; a cell must fit on a page
+_ROWS = 100
+_ITEMS = 100
+_INLINE_ELEMENTS = 200  # each one is a fragment to lay out
+
+_HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
+_CONTAINERS = frozenset({"div", "section", "body", "html"})
+_BLOCKS = _HEADINGS | _CONTAINERS | {"p", "pre", "ul", "ol", "table", "blockquote", "hr"}
+
+
+_CJK = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef]")
+
+
+WIDE = ' class="wide"'
+
+
+def wide(text: str) -> str:
+    """Return the attribute for a block of `text` whose lines may break between any two signs.
+
+    Chinese and Japanese have no spaces to break at; a text in another language has, and a
+    quotation in it should not let its words be torn. So the class is for texts that are mostly so.
+    """
+    return WIDE if len(_CJK.findall(text)) * 4 > len(text) else ""
+
+
+def _width(character: str) -> int:
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def _wrapped(line: str) -> Iterator[str]:
+    if len(line) <= _CODE_COLUMNS // 2:
+        yield line
+        return
+    start = width = 0
+    for index, character in enumerate(line):
+        step = _width(character)
+        if width + step > _CODE_COLUMNS:
+            yield line[start:index]
+            start, width = index, 0
+        width += step
+    yield line[start:]
+
+
+def _cut(text: str) -> Iterator[str]:
+    """Cut at a space where there is one in the second half, else anywhere."""
+    length = _WIDE_PARAGRAPH if wide(text) else _PARAGRAPH
+    while len(text) > length:
+        at = max(text.rfind(sign, length // 2, length) for sign in " 。！？；，")
+        at = length if at < 0 else at + 1
+        yield text[:at]
+        text = text[at:].lstrip(" ")
+    yield text
+
+
+def _text(element: Any) -> str:
+    return "".join(element.itertext())
+
+
+def _as_written(element: Any) -> str:
+    return str(etree.tostring(element, encoding="unicode", with_tail=False, method="html"))
+
+
+def _is_small(element: Any) -> bool:
+    text = _text(element)
+    return (
+        len(text) <= (_WIDE_PARAGRAPH if wide(text) else _PARAGRAPH)
+        and sum(1 for _ in element.iter()) <= _INLINE_ELEMENTS
+    )
+
+
+def code(text: str) -> Iterator[str]:
+    """Yield `text` as blocks of code, wrapped and cut."""
+    lines = [part for line in text.expandtabs(4).split("\n") for part in _wrapped(line)]
+    while lines and not lines[-1].strip():
+        lines.pop()
+    for start in range(0, len(lines), _CODE_LINES):
+        yield f"<pre>{escape(chr(10).join(lines[start : start + _CODE_LINES]), quote=False)}</pre>"
+
+
+def paragraphs(text: str) -> Iterator[str]:
+    """Yield `text` as paragraphs, one a line, long ones cut."""
+    for line in text.split("\n"):
+        if line.strip():
+            yield from (f"<p>{escape(part, quote=False)}</p>" for part in _cut(line))
+
+
+def _table(element: Any, depth: int) -> Iterator[str]:
+    rows = [row.xpath("./td|./th") for row in element.iter("tr")]
+    texts = [[" ".join(_text(cell).split()) for cell in row] for row in rows]
+    is_plain = (
+        depth <= 2
+        and max((len(row) for row in texts), default=0) <= _TABLE_COLUMNS
+        and all(len(text) <= _CELL for row in texts for text in row)
+    )
+    if not is_plain:
+        for row in texts:
+            yield from paragraphs(" | ".join(row))
+        return
+    columns = max((len(row) for row in texts), default=0)
+    for start in range(0, len(rows), _ROWS):
+        made = ["<table>"]
+        for row, cells in zip(
+            rows[start : start + _ROWS], texts[start : start + _ROWS], strict=True
+        ):
+            tags = [cell.tag for cell in row] + ["td"] * (columns - len(row))
+            filled = cells + [""] * (columns - len(cells))
+            made.append("<tr>")
+            made += [
+                f"<{tag}>{escape(text, quote=False)}</{tag}>"
+                for tag, text in zip(tags, filled, strict=True)
+            ]
+            made.append("</tr>")
+        made.append("</table>")
+        yield "".join(made)
+
+
+def _list(element: Any, depth: int) -> Iterator[str]:
+    items = [child for child in element if isinstance(child.tag, str)]
+    first = element.get("start", "1")
+    number = int(first) if first.isdigit() and len(first) < 10 else 1
+    for start in range(0, len(items), _ITEMS):
+        yield f'<ol start="{number + start}">' if element.tag == "ol" else "<ul>"
+        for item in items[start : start + _ITEMS]:
+            yield "<li>"
+            yield from _inside(item, depth + 1)
+            yield "</li>"
+        yield f"</{element.tag}>"
+
+
+def _block(element: Any, depth: int) -> Iterator[str]:
+    tag = element.tag
+    if tag == "pre":
+        yield from code(_text(element))
+    elif tag == "table":
+        yield from _table(element, depth)
+    elif tag == "hr":
+        yield "<hr/>"
+    elif depth >= _DEPTH:
+        yield from paragraphs(_text(element))
+    elif tag in {"ul", "ol"}:
+        yield from _list(element, depth)
+    elif tag == "blockquote":
+        yield "<blockquote>"
+        yield from _inside(element, depth + 1)
+        yield "</blockquote>"
+    elif tag in _CONTAINERS:
+        yield from _inside(element, depth + 1)
+    elif _is_small(element):
+        yield _as_written(element)
+    else:
+        for line_break in element.iter("br"):
+            line_break.tail = "\n" + (line_break.tail or "")
+        yield from paragraphs(_text(element))
+
+
+def _inside(element: Any, depth: int) -> Iterator[str]:
+    """Yield the blocks of an element; text between blocks becomes paragraphs."""
+    loose: list[str] = []
+
+    def flush() -> Iterator[str]:
+        made = "".join(loose)
+        loose.clear()
+        if not made.strip():
+            return
+        longest = _WIDE_PARAGRAPH if wide(made) else _PARAGRAPH
+        if len(made) <= longest and made.count("<") <= _INLINE_ELEMENTS:
+            yield made if element.tag == "li" else f"<p>{made}</p>"
+        else:
+            yield from paragraphs(_text(html.fromstring(f"<div>{made}</div>")))
+
+    loose.append(escape(element.text or "", quote=False))
+    for child in element:
+        if isinstance(child.tag, str):
+            if child.tag in _BLOCKS:
+                yield from flush()
+                yield from _block(child, depth)
+            else:
+                loose.append(_as_written(child))
+        loose.append(escape(child.tail or "", quote=False))
+    yield from flush()
+
+
+def blocks(safe_html: str) -> str:
+    """Return `safe_html` as a sequence of small blocks with the same text."""
+    parser = html.HTMLParser(huge_tree=True)
+    root = html.fragment_fromstring(safe_html, create_parent="div", parser=parser)
+    return "".join(_inside(root, 0))
+
+
+# A text node, and what is no text.
+_PIECE = re.compile(r"<[^>]*>|[^<]+")
+
+
+def pieces(markup: str) -> list[str]:
+    """Return tags and texts of `markup`, which is well-formed, one after the other."""
+    return _PIECE.findall(markup)

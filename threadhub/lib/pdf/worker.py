@@ -1,0 +1,214 @@
+"""The process that lays out PDF pages: `python -m threadhub.lib.pdf.worker <memory> <seconds>`.
+
+Reads one JSON object a line from standard input and writes the PDF to standard output. It has no
+Django, no network, no files but its fonts, and hard limits on memory, time and output: what it
+lays out was written by strangers. The lines are {"start": title of a thread}, {"html": markup to
+append} and at the end {"finish": {"title", "contents", "page", "missing"}}.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import sys
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any, BinaryIO, NoReturn
+
+from threadhub.lib.pdf.blocks import WIDE, wide
+
+_OUTPUT = 512 << 20  # bytes
+_STYLE = """
+@page { size: A4; margin: 1.6cm 1.6cm 1.8cm 1.6cm }
+body { font-family: th-text; font-size: 9.5pt; line-height: 1.35 }
+.th-text { font-family: th-text } .th-cjk { font-family: th-cjk }
+.th-hangul { font-family: th-hangul } .th-emoji { font-family: th-emoji }
+h1 { font-size: 15pt; margin: 0 0 6pt 0 } h3 { font-size: 11.5pt } h4, h5, h6 { font-size: 10pt }
+p, li, td, th, h1, h3, h4, h5, h6, a, div { overflow-wrap: anywhere }
+p { margin: 0 0 4pt 0 }
+.wide, .wide p, .wide li, .wide td, .wide th, .wide h3 { -pdf-word-wrap: CJK }
+.wide p, .wide li, h1.wide { page-break-inside: avoid }
+pre, code { font-family: th-code; font-size: 7.6pt }
+pre { background-color: #f2f4f7; padding: 4pt; white-space: pre-wrap; overflow-wrap: anywhere }
+table { margin: 2pt 0 6pt 0 }
+td, th { border: 0.4pt solid #9ca3af; padding: 2.5pt; text-align: left }
+th { background-color: #f2f4f7 }
+table.facts td { border: none; padding: 0.5pt 4pt 0.5pt 0; font-size: 8.5pt }
+td.label { color: #5b6472; width: 25mm }
+td.page { width: 14mm; text-align: right }
+blockquote { margin: 0 0 4pt 8pt; color: #374151 }
+div.head { margin-top: 9pt; padding: 2.5pt 5pt; font-size: 8.5pt; border-left: 3pt solid #9ca3af;
+  background-color: #f7f8fa; -pdf-keep-with-next: true }
+div.user { border-left-color: #4f46e5 } div.assistant { border-left-color: #0f766e }
+div.tool { border-left-color: #b45309 }
+.quiet { color: #5b6472 }
+"""
+_PAGES_AT_ONCE_BYTES = 400_000  # of markup; some hundred messages
+
+
+def _deny(*_: Any, **__: Any) -> NoReturn:
+    raise OSError("The PDF worker has no network.")
+
+
+def limit(memory_bytes: int, seconds: int) -> None:
+    """Bound this process. Windows has no such limits; there the caller's time-out has to do."""
+    try:
+        import resource
+    except ImportError:
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 2))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (_OUTPUT, _OUTPUT))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+
+
+def cut_off() -> None:
+    import socket
+
+    socket.socket.connect = _deny  # type: ignore[method-assign]
+    socket.getaddrinfo = _deny
+    socket.create_connection = _deny
+
+
+@dataclass(slots=True)
+class Document:
+    """Pages so far, and where each thread begins."""
+
+    fonts: Any
+    writer: Any
+    starts: list[tuple[str, int]] = field(default_factory=list)
+    pending: list[str] = field(default_factory=list)
+    size: int = 0
+
+    def add(self, markup: str) -> None:
+        self.pending.append(self.fonts.apply(markup))
+        self.size += len(markup)
+        if self.size > _PAGES_AT_ONCE_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        if self.pending:
+            for page in self.laid_out("".join(self.pending)).pages:
+                self.writer.add_page(page)
+        self.pending, self.size = [], 0
+
+    def start(self, title: str) -> None:
+        self.flush()
+        self.starts.append((title, len(self.writer.pages)))
+
+    def laid_out(self, body: str) -> Any:
+        """Return the pages of `body`; lines that break anywhere are tried, but not insisted on."""
+        try:
+            return self._laid_out(body)
+        except (TypeError, ValueError, RuntimeError):
+            if WIDE not in body:
+                raise
+            return self._laid_out(body.replace(WIDE, ""))
+
+    @staticmethod
+    def _laid_out(body: str) -> Any:
+        from pypdf import PdfReader
+        from xhtml2pdf import pisa
+        from xhtml2pdf.config.resources import ResourceAccessPolicy
+
+        target = io.BytesIO()
+        status = pisa.CreatePDF(
+            f"<html><head><style>{_STYLE}</style></head><body>{body}</body></html>",
+            dest=target,
+            encoding="utf-8",
+            resource_policy=ResourceAccessPolicy.server(None, allow_remote=False),
+            link_callback=lambda _uri, _relative: "",
+        )
+        if status.err:
+            raise RuntimeError(f"xhtml2pdf reported {status.err} errors")
+        return PdfReader(target)
+
+
+def _contents(document: Document, heading: str) -> list[Any]:
+    """Return the pages of the table of contents; they move the numbers they show, so try twice."""
+    length = 1
+    while True:
+        rows = [
+            f"<tr><td{wide(title)}>{escape(title)}</td>"
+            f'<td class="page">{start + length + 1}</td></tr>'
+            for title, start in document.starts
+        ]
+        tables = [
+            f"<table>{''.join(rows[begin : begin + 100])}</table>"
+            for begin in range(0, len(rows), 100)
+        ]
+        body = document.fonts.apply(f"<h1>{escape(heading)}</h1>{''.join(tables)}")
+        pages = list(document.laid_out(body).pages)
+        if len(pages) <= length:
+            return pages
+        length = len(pages)
+
+
+def _stamp(writer: Any, title: str, page_word: str) -> None:
+    """Write title and page number at the foot of each page."""
+    from pypdf import PdfReader
+    from reportlab.lib.pagesizes import A4
+    from reportlab.pdfgen.canvas import Canvas
+
+    count = len(writer.pages)
+    feet = io.BytesIO()
+    canvas = Canvas(feet, pagesize=A4)
+    for number in range(1, count + 1):
+        canvas.setFont("th-text", 7.5)
+        canvas.setFillGray(0.4)
+        canvas.drawString(45, 26, title)
+        canvas.drawRightString(A4[0] - 45, 26, page_word % {"page": number, "pages": count})
+        canvas.showPage()
+    canvas.save()
+    for page, foot in zip(writer.pages, PdfReader(feet).pages, strict=True):
+        page.merge_page(foot)
+
+
+def run(lines: Any, target: BinaryIO) -> None:
+    """Lay out what `lines` say and write the PDF to `target`."""
+    from pypdf import PdfWriter
+
+    from threadhub.lib.pdf.fonts import Fonts
+
+    document = Document(fonts=Fonts(), writer=PdfWriter())
+    for line in lines:
+        said = json.loads(line)
+        if "start" in said:
+            document.start(said["start"])
+        elif "html" in said:
+            document.add(said["html"])
+        else:
+            finish = said["finish"]
+            break
+    else:
+        raise RuntimeError("The input ended too early.")
+    missing = sum(document.fonts.missing.values())
+    if missing:
+        document.add(f'<p class="quiet">{escape(finish["missing"] % {"count": missing})}</p>')
+    document.flush()
+    writer = document.writer
+    shift = 0
+    if len(document.starts) > 1:
+        contents = _contents(document, finish["contents"])
+        shift = len(contents)
+        for index, page in enumerate(contents):
+            writer.insert_page(page, index)
+    _stamp(writer, finish["title"], finish["page"])
+    for title, start in document.starts:
+        writer.add_outline_item(title, start + shift)
+    writer.add_metadata({"/Title": finish["title"], "/Producer": "ThreadHub"})
+    writer.write(target)
+
+
+def main() -> None:
+    memory_bytes, seconds = int(sys.argv[1]), int(sys.argv[2])
+    logging.disable(logging.CRITICAL)  # texts of strangers; xhtml2pdf puts them into warnings
+    limit(memory_bytes, seconds)
+    cut_off()
+    run(sys.stdin.buffer, sys.stdout.buffer)
+
+
+if __name__ == "__main__":
+    main()

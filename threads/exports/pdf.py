@@ -1,0 +1,85 @@
+"""PDF: every thread begins a page, with a head for each message; several have a contents page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO
+
+from django.utils.html import escape
+from django.utils.translation import gettext as _
+
+from threadhub.lib import pdf
+from threadhub.lib.pdf.blocks import blocks, code, wide
+from threads import content
+from threads.exports import headings
+from threads.exports.base import ExportError, Options, Written
+from threads.exports.masking import mask
+from threads.exports.records import ThreadRecord
+from threads.models import Message
+
+
+def _message(message: Message, options: Options) -> str:
+    who = escape(content.plain(headings.speaker(message)))
+    when = escape(headings.moment(message.created_at, options.zone))
+    place = f'<span class="quiet">{message.position} · {when}</span>'
+    made = [f'<div class="head {message.role}"><b>{who}</b> {place}</div>']
+    made += [f"<p><i>{escape(note)}</i></p>" for note in headings.notes(message, options.zone)]
+    text = mask(message.text) if options.masked else message.text
+    if len(text) <= content.MAX_MARKDOWN and message.kind == Message.Kind.MESSAGE:
+        made.append(f"<div{wide(text)}>{blocks(content.markdown(text))}</div>")
+    else:
+        made.extend(code(content.visible(text)))
+    made += [
+        f'<p class="quiet">{escape(content.visible(line))}</p>'
+        for line in headings.attachments(message)
+    ]
+    return "".join(made)
+
+
+def _thread(record: ThreadRecord, options: Options) -> Iterator[dict[str, Any]]:
+    title = content.plain(headings.title(record, masked=options.masked), 200)
+    facts = [
+        (escape(label), escape(content.plain(value, 600)))
+        for label, value in headings.facts(record, masked=options.masked, zone=options.zone)
+    ]
+    rows = "".join(
+        f'<tr><td class="label">{name}</td><td>{value}</td></tr>' for name, value in facts
+    )
+    yield {"start": title}
+    yield {"html": f'<h1{wide(title)}>{escape(title)}</h1><table class="facts">{rows}</table>'}
+    for message in record.messages:
+        yield {"html": _message(message, options)}
+
+
+def _lines(
+    records: Iterable[ThreadRecord], options: Options, written: Written
+) -> Iterator[dict[str, Any]]:
+    for record in records:
+        yield from _thread(record, options)
+        written.threads += 1
+        written.messages += len(record.messages)
+    yield {
+        "finish": {
+            "title": options.title,
+            "contents": _("Contents"),
+            "page": _("%(page)d of %(pages)d"),
+            "missing": _("%(count)d characters have no sign in the fonts and are shown as ▯."),
+        }
+    }
+
+
+def write(records: Iterable[ThreadRecord], target: BinaryIO, options: Options) -> Written:
+    """Write one PDF. Not for a request: a long thread takes seconds.
+
+    :raises ExportError: when it is too much for the limits of the layout.
+    """
+    written = Written()
+    try:
+        pdf.lay_out(_lines(records, options, written), target)
+    except pdf.LayoutError as error:
+        raise ExportError(
+            _("The PDF could not be made (%(reason)s). Choose fewer threads, or Markdown.")
+            % {"reason": error}
+        ) from error
+    written.rows = written.messages
+    return written

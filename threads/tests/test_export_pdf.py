@@ -1,0 +1,185 @@
+"""PDF files: every sign that went in can be read, and nothing in a message is obeyed."""
+
+from __future__ import annotations
+
+import io
+import re
+import socket
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pypdf import PdfReader
+
+from threadhub.lib import pdf as layout
+from threadhub.lib.pdf.blocks import blocks
+from threads.exports import pdf
+from threads.exports.base import ExportError, Options
+from threads.exports.records import records
+from threads.models import MessageSource, Thread
+from threads.tests.factories import make_conversation
+
+pytestmark = pytest.mark.django_db
+
+
+def make_sourced(*texts: str, **fields: Any) -> Thread:
+    thread = make_conversation(*texts, **fields)
+    for message in thread.messages.all():
+        MessageSource.objects.create(message=message)
+    return thread
+
+
+def made(*threads: Thread, **options: Any) -> PdfReader:
+    target = io.BytesIO()
+    found = records([thread.pk for thread in threads], with_source=True)
+    pdf.write(found, target, Options(**options))
+    return PdfReader(target)
+
+
+def signs(text: str) -> str:
+    return re.sub(r"\s", "", text)
+
+
+def text_of(document: PdfReader) -> str:
+    return signs("".join(page.extract_text() for page in document.pages))
+
+
+# Each PDF costs a process, so one document holds what several tests could have asked about.
+def test_it_shows_every_script() -> None:
+    texts = [
+        "Straße, Zoë, ¿qué?, łódź, naïve – “quotes” … €",
+        "Привет, мир. Ελληνικά.",
+        "我想直接退款可以嗎？訂單 A-58213，「配送中」。",
+        "注文番号がわかりません。カタカナと漢字。",
+        "안녕하세요 환불해 주세요",
+        "service 🙂 ok 👍",
+        "`error-401` and **bold** and *soft* → x ≤ y",
+    ]
+
+    shown = text_of(made(make_sourced(*texts, title="Scripts")))
+
+    for text in texts:
+        assert signs(text.replace("`", "").replace("*", "")) in shown
+
+
+def test_it_shows_long_chinese_paragraphs_across_pages() -> None:
+    text = "客戶要求退款 refund 請處理，" * 400
+
+    document = made(make_sourced(text))
+
+    assert len(document.pages) > 2
+    assert (
+        text_of(document).count("客戶要求退款refund請處理") >= 395
+    )  # some are cut by a page's foot
+
+
+def test_it_loses_nothing_of_what_is_hard_to_lay_out() -> None:
+    hard = {
+        "Ω": ("Ω" * 20_000, 20_000),
+        "Ψ": ("```\n" + "Ψ" * 5_000 + "\n```", 5_000),
+        "Φ": ("|a|b|\n|-|-|\n" + "|Φ|Φ|\n" * 300, 600),
+        "Ξ": ("|" + "Ξ|" * 40 + "\n|" + "-|" * 40 + "\n|" + "Ξ|" * 40, 80),
+        "Λ": ("> " * 15 + "Λ", 1),
+        "Σ": ("- Σ\n" * 500, 500),
+        "Θ": ("**Θ** " * 1_000, 1_000),
+        "Δ": ("Δ  \n" * 500, 500),
+    }
+
+    shown = text_of(made(make_sourced(*(text for text, _ in hard.values()), title="Hard")))
+
+    lost = {
+        sign: shown.count(sign) for sign, (_, count) in hard.items() if shown.count(sign) < count
+    }
+    assert lost == {}
+
+
+def test_it_says_how_many_signs_it_cannot_show() -> None:
+    document = made(make_sourced("ok \u0904\u0905"))
+
+    assert "2charactershavenosigninthefonts" in text_of(document)
+
+
+def test_it_lists_several_threads_and_numbers_the_pages() -> None:
+    first, second = make_sourced("one", title="First"), make_sourced("two", title="第二")
+
+    document = made(first, second, title="Two threads")
+
+    contents = document.pages[0].extract_text()
+    assert signs(contents).startswith("ContentsFirst2第二3")
+    assert "3 of 3" in document.pages[2].extract_text()
+    assert [entry.title for entry in document.outline] == ["First", "第二"]  # type: ignore[union-attr]
+    assert document.metadata is not None
+    assert document.metadata.title == "Two threads"
+
+
+def test_it_masks_when_asked() -> None:
+    document = made(make_sourced("me@example.org"), masked=True)
+
+    assert "[e-mail]" in text_of(document)
+    assert "me@example.org" not in text_of(document)
+
+
+def test_it_asks_nobody_and_reads_nothing(tmp_path: Path) -> None:
+    canary = tmp_path / "canary.txt"
+    canary.write_text("canary")
+    asked: list[Any] = []
+    server = socket.create_server(("127.0.0.1", 0))
+    server.settimeout(0.2)
+    address = f"127.0.0.1:{server.getsockname()[1]}"
+    stop = threading.Event()
+
+    def listen() -> None:
+        while not stop.is_set():
+            try:
+                connection, peer = server.accept()
+            except TimeoutError:
+                continue
+            asked.append(peer)
+            connection.close()
+
+    listener = threading.Thread(target=listen)
+    listener.start()
+    hostile = "".join(
+        f'<img src="{place}"/><link rel="stylesheet" href="{place}"/><object data="{place}"/>'
+        f'<style>@import url("{place}"); @font-face {{ font-family: f; src: url("{place}") }}'
+        f'p {{ background-image: url("{place}") }}</style><iframe src="{place}"></iframe>'
+        for place in (f"http://{address}/a.png", canary.as_uri(), str(canary), "data:text/css,p{}")
+    )
+    target = io.BytesIO()
+
+    layout.lay_out(
+        [
+            {"start": "Hostile"},
+            {"html": f"<p>before</p>{hostile}<p>after</p>"},
+            {"finish": {"title": "t", "contents": "c", "page": "%(page)d", "missing": "%(count)d"}},
+        ],
+        target,
+    )
+    stop.set()
+    listener.join()
+    server.close()
+
+    assert asked == []
+    text = text_of(PdfReader(target))
+    assert "before" in text
+    assert "canary" not in text.replace(str(canary), "")
+
+
+def test_it_says_when_it_is_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layout, "SECONDS", 0)
+    real = layout.lay_out
+
+    def short(lines: Any, target: Any) -> None:
+        real(lines, target, seconds=1, memory_bytes=64 << 20)
+
+    monkeypatch.setattr(layout, "lay_out", short)
+
+    with pytest.raises(ExportError, match="Choose fewer threads"):
+        made(make_sourced("one"))
+
+
+def test_it_cuts_markup_into_blocks_with_the_same_text() -> None:
+    made_blocks = blocks("a<p>b</p><ul><li>c<p>d</p></li></ul>e<pre>f\n  g</pre><b>h</b>")
+
+    assert re.sub(r"<[^>]*>|\s", "", made_blocks) == "abcdefgh"
