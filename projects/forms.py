@@ -137,7 +137,7 @@ class ConnectionForm(forms.ModelForm):
             *("is_enabled", "calls_per_minute", "calls_per_day"),
         )
         widgets = {"base_url": PresetURLInput(attrs={"class": "vURLField"})}
-        labels = {"calls_per_minute": _("calls per minute, at most")}
+        labels = {"calls_per_minute": _("Calls per minute, at most")}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
