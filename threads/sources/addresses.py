@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from urllib.parse import urlsplit
 
 from threads.sources.base import Unavailable
@@ -15,6 +16,7 @@ _METADATA = [
     ipaddress.ip_network(network)
     for network in ("169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128", "100.100.100.200/32")
 ]
+_NEVER = re.compile(r"[\s\\\x00-\x1f\x7f]")  # in an address; readers of URLs differ about these
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
@@ -43,6 +45,14 @@ def refuse_address(text: str, *, allow_private_hosts: bool) -> None:
         )
 
 
+def _is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.split("%", maxsplit=1)[0])
+    except ValueError:
+        return False
+    return True
+
+
 def checked_base_url(url: str, *, allow_private_hosts: bool) -> str:
     """Return `url` without a trailing slash.
 
@@ -50,6 +60,8 @@ def checked_base_url(url: str, *, allow_private_hosts: bool) -> str:
 
     :raises Unavailable: when it is no http(s) address of a server, or one not to be called.
     """
+    if _NEVER.search(url.strip()):
+        raise Unavailable("The address holds characters that no address has. Copy it again.")
     try:
         parts = urlsplit(url.strip())
         host, _ = parts.hostname, parts.port
@@ -61,9 +73,13 @@ def checked_base_url(url: str, *, allow_private_hosts: bool) -> str:
         raise Unavailable("The address must not hold a user name or password; enter the key apart.")
     if parts.query or parts.fragment:
         raise Unavailable("The address must end with its path, without ? or #.")
-    try:
-        ipaddress.ip_address(host.split("%")[0])
-    except ValueError:
+    if ":" in host or "[" in parts.netloc or _is_ip(host):
+        if not _is_ip(host):
+            raise Unavailable("The address holds an IP address that is none.")
+        refuse_address(host, allow_private_hosts=allow_private_hosts)
         return url.strip().rstrip("/")
-    refuse_address(host, allow_private_hosts=allow_private_hosts)
+    try:
+        host.encode("idna")  # an empty or too long label would fail in the middle of a call
+    except UnicodeError:
+        raise Unavailable("The address holds a name that no server can have.") from None
     return url.strip().rstrip("/")

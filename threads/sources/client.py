@@ -149,8 +149,11 @@ class Client:
             azure or credentials.base_url.strip() or DEFAULT_BASE_URL,
             allow_private_hosts=allow_private_hosts,
         )
+        try:
+            address = httpx2.URL(url)
+        except httpx2.InvalidURL:
+            raise Unavailable("The address is not a valid URL.") from None
         key = credentials.api_key.strip()  # nothing is raised from here on: frames can be shown
-        address = httpx2.URL(url)
         host = address.host if address.port is None else f"{address.host}:{address.port}"
         is_openai = address.host == "api.openai.com" or address.host.endswith(".api.openai.com")
         self.place = Place(host, store, noun, is_openai, (key,))
@@ -227,7 +230,13 @@ class Client:
             )
         except SourceError as error:
             failure = type(error)(*error.args)
-        except (openai.OpenAIError, httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+        except (
+            openai.OpenAIError,
+            httpx2.HTTPError,
+            httpx2.InvalidURL,
+            OSError,
+            ValueError,
+        ) as error:
             failure = from_network(error, place=self.place)
         # Raised out here so that neither the SDK's error nor its frames, which hold the key, hang
         # on ours.

@@ -210,11 +210,20 @@ def test_it_does_not_repeat_a_key_that_the_server_repeats() -> None:
         "https://server.test/v1?key=1",
         "https://server.test:port/v1",
         "https://[::1/v1",
+        "https://[v1.x]/v1",
+        "https://ser ver.test/v1",
+        "https://server.test/\\@other.test/v1",
+        "https://server.test\x00/v1",
+        "https://server.test:99999/v1",
+        "https://server..test/v1",
+        "https://.test/v1",
+        f"https://{'a' * 70}.test/v1",
+        "https://a\u2024b.test/v1",
     ],
 )
 def test_it_refuses_addresses_that_are_none_or_never_called(url: str) -> None:
     with pytest.raises(Unavailable):
-        checked_base_url(url, allow_private_hosts=True)
+        open_source("conversations", Credentials(ODD_KEY, url))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "10.0.0.1", "192.168.1.1", "[::1]", "[fc00::1]"])
