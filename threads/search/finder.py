@@ -7,10 +7,11 @@ import binascii
 import heapq
 import json
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from django.db import connections
@@ -18,17 +19,18 @@ from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from projects.models import Project
-from threads.models import Message, Thread
+from threads.models import Thread
+from threads.search import rows as page_rows
 from threads.search.conditions import Conditions
 from threads.search.excerpts import Marker
 from threads.search.keys import key_for
 from threads.search.lookup_postgres import PostgresLookup
 from threads.search.lookup_sqlite import SqliteLookup
-from threads.search.lookups import Lookup, Scored
+from threads.search.lookups import Entry, Lookup, Scored
 from threads.search.match import fts5, tsquery
 from threads.search.plan import Plan, make_plan
 from threads.search.query import And, Node, Notice, Or, Phrase, Prefix, Query, Token, Word, walk
-from threads.search.ranking import any_of, with_neighbours, with_recency
+from threads.search.ranking import any_of, either, with_neighbours, with_recency
 from threads.search.results import Hit, SearchPage, ThreadHits
 from threads.search.sentences import explain, localised
 
@@ -59,6 +61,40 @@ class _Found:
     score: float | None = None
 
 
+class _Tally:
+    """Counts: the first thousand hits and titles tell the threads and the hits in each."""
+
+    def __init__(self, lookup: Lookup, plan: Plan, *, newest_first: bool = True) -> None:
+        self._lookup = lookup
+        self.is_asked = plan.reads_messages
+        self._hits = lookup.hits(newest_first=newest_first) if plan.reads_messages else iter(())
+        self._titles = lookup.titles(newest_first=newest_first) if plan.reads_titles else iter(())
+        self.head = list(islice(self._hits, THREAD_CAP))
+        self.titles = list(islice(self._titles, THREAD_CAP))
+        self.in_thread = Counter(thread for _key, thread in self.head)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every hit is among those that were read."""
+        return len(self.head) < THREAD_CAP and len(self.titles) < THREAD_CAP
+
+    def hits(self) -> Iterator[Entry]:
+        return chain(self.head, self._hits)
+
+    def all_titles(self) -> Iterator[Entry]:
+        return chain(self.titles, self._titles)
+
+    def messages(self) -> int:
+        """Return the number of messages, at most COUNT_CAP + 1; a query when there are many."""
+        if len(self.head) < THREAD_CAP:
+            return len(self.head)
+        return self._lookup.count(COUNT_CAP + 1)
+
+    def threads(self) -> int:
+        """Return of how many threads the hits that were read are."""
+        return len(self.in_thread.keys() | {thread for _key, thread in self.titles})
+
+
 @dataclass(slots=True)
 class _Answer:
     """What one way of searching brought: the page's rows and whether there are more."""
@@ -68,6 +104,7 @@ class _Answer:
     ranking: str = "exact"
     is_cut: bool = False  # rows were dropped or not looked at, so counts are not exact
     plan: Plan | None = None  # with the text that was searched in the end
+    tally: _Tally | None = None
 
 
 def find(
@@ -235,17 +272,15 @@ class _Search:
             for node in walk(self.plan.text, into_not=False)
             if isinstance(node, (Word, Phrase, Prefix, Token))
         ]
-        text = any_of(terms, count)
-        if text is None:
-            # No message has a word of it; a title may.
-            if not terms:
-                return self.all_words(self.plan)
-            text = terms[0] if len(terms) == 1 else Or(tuple(terms))
-        plan = self.plan.with_text(text)
+        if not terms:
+            return self.all_words(self.plan)
+        # When no message has a word of it, a title may.
+        rare, others = any_of(terms, count) or (terms, [])
+        plan = self.plan.with_text(either(list(rare)))
         if self.order != "relevance":
             answer = self.all_words(plan)
         else:
-            answer = self.best(plan, mix=True, titles=self.plan.with_text(_either(terms)))
+            answer = self.best(plan, others=others, mix=True)
         answer.plan, answer.ranking = plan, "any_word"
         if answer.next:
             answer.next["w"] = "any"
@@ -257,16 +292,16 @@ class _Search:
         sign = 1 if newest_first else -1
         lookup = self.lookup(self.connection, plan)
         streams: list[Generator[tuple[int, int, bool]]] = []
-        state = _Answer([])
+        tally = _Tally(lookup, plan, newest_first=newest_first)
+        state = _Answer([], tally=tally)
         if plan.reads_messages:
-            hits = lookup.hits(newest_first=newest_first)
+            hits = tally.hits()
             verify = self._verifier(plan, state)
             streams.append(
                 (key, thread, True) for key, thread in (verify(hits) if verify else hits)
             )
         if plan.reads_titles and self.group == "thread":
-            titles = lookup.titles(newest_first=newest_first)
-            streams.append((key, thread, False) for key, thread in titles)
+            streams.append((key, thread, False) for key, thread in tally.all_titles())
         merged: Iterable[tuple[int, int, bool]] = (
             streams[0]
             if len(streams) == 1
@@ -296,8 +331,16 @@ class _Search:
         state.found = list(found.values())
         return state
 
-    def best(self, plan: Plan, *, mix: bool = False, titles: Plan | None = None) -> _Answer:
-        """Best first: all hits by BM25, or the newest of very many."""
+    def best(self, plan: Plan, *, others: Sequence[Node] = (), mix: bool = False) -> _Answer:
+        """Best first: all hits by BM25, or the newest of very many.
+
+        `others` are words that count for the rank of what has been found without them.
+        """
+        ranked_by = plan.text
+        if others and plan.text is not None:
+            every: list[Node] = [*_alternatives(plan.text), *others]
+            ranked_by = And((plan.text, either(every)))
+        ranking = self.lookup(self.connection, replace(plan, text=ranked_by))
         lookup = self.lookup(self.connection, plan)
         offset = int(self.after.get("o", 0))
         depth = min(DEEPEST, max(BEST, (offset + self.limit + 1) * 5))
@@ -308,7 +351,7 @@ class _Search:
             if lookup.count(RANK_ALL + 1) > RANK_ALL:
                 low = lookup.key_of_nth(RANK_NEWEST)
                 answer.ranking = "newest"
-            rows = lookup.best(depth, low=low)
+            rows = ranking.best(depth, low=low)
             if verify := self._verifier(plan, answer):
                 kept = {key for key, _thread in verify((row[0], row[1]) for row in rows)}
                 rows = [row for row in rows if row[0] in kept]
@@ -323,8 +366,7 @@ class _Search:
             else:
                 entry.keys.append(key)
         if plan.reads_titles and self.group == "thread":
-            titled = lookup if titles is None else self.lookup(self.connection, titles)
-            for thread, score in titled.best_titles(depth):
+            for thread, score in lookup.best_titles(depth):
                 entry = found.get(thread)
                 if entry is None:
                     found[thread] = _Found(thread, (score, -thread), [], score)
@@ -333,6 +375,7 @@ class _Search:
                     entry.score, entry.order = total, (total, entry.order[1])
         ranked = sorted(found.values(), key=lambda entry: entry.order, reverse=True)
         answer.found = ranked[offset : offset + self.limit]
+        answer.tally = _Tally(lookup, plan)
         if len(ranked) > offset + self.limit and offset + self.limit < DEEPEST:
             answer.next = {"o": offset + self.limit}
         return answer
@@ -340,7 +383,7 @@ class _Search:
     def sized(self, plan: Plan) -> _Answer:
         """The longest threads first, among those of the newest few thousand hits."""
         lookup = self.lookup(self.connection, plan)
-        state = _Answer([])
+        state = _Answer([], tally=_Tally(lookup, plan))
         keys: dict[int, list[int]] = {}
         if plan.reads_messages:
             hits = lookup.hits(newest_first=True)
@@ -452,13 +495,14 @@ class _Search:
 
     def page(self, answer: _Answer, started: float) -> SearchPage:
         plan = answer.plan or self.plan
-        threads = self._thread_rows([entry.thread for entry in answer.found])
+        threads = page_rows.threads(
+            self.connection, dict.fromkeys(entry.thread for entry in answer.found)
+        )
         shown = 1 if self.group == "message" else HITS_SHOWN
-        messages = self._message_rows([key for entry in answer.found for key in entry.keys[:shown]])
-        lookup = self.lookup(self.connection, plan)
-        counts = {}
-        if not plan.lists_threads and plan.reads_messages and self.group == "thread":
-            counts = self._hit_counts(lookup, answer, threads)
+        messages = page_rows.messages(
+            self.connection, [key for entry in answer.found for key in entry.keys[:shown]]
+        )
+        counts = self._hit_counts(plan, answer)
         results = []
         for entry in answer.found:
             thread = threads.get(entry.thread)
@@ -475,9 +519,10 @@ class _Search:
                     remark=self.marker.snippet(thread.remark) if thread.remark else "",
                 )
             )
-        total_messages, total_threads, is_exact = self._totals(plan, lookup, answer)
+        total_messages, total_threads, is_exact = self._totals(plan, answer)
         aside = 0
-        if plan.text is not None and not plan.with_aside and plan.reads_messages:
+        is_whole = plan.text is not None and not plan.with_aside and plan.reads_messages
+        if is_whole and answer.tally and answer.ranking != "any_word":
             aside = self.lookup(self.connection, plan.aside()).count(THREAD_CAP)
         return SearchPage(
             results=tuple(results),
@@ -511,45 +556,34 @@ class _Search:
             notices=(*map(localised, self.query.notices), notice),
         )
 
-    def _totals(self, plan: Plan, lookup: Lookup, answer: _Answer) -> tuple[int, int, bool]:
+    def _totals(self, plan: Plan, answer: _Answer) -> tuple[int, int, bool]:
         """Messages, threads, and whether both are exact."""
-        if not self.visible or (plan.projects is not None and not plan.projects):
+        tally = answer.tally
+        if tally is not None:
+            messages = tally.messages()
+            is_exact = tally.is_complete and not answer.is_cut
+            return min(messages, COUNT_CAP), tally.threads(), is_exact
+        if not answer.found and not self.after:
             return 0, 0, True
-        if plan.lists_threads:
-            threads = self._listed().order_by().values("pk")[: COUNT_CAP + 1].count()
-            return 0, min(threads, COUNT_CAP), threads <= COUNT_CAP
-        is_exact = not answer.is_cut
-        messages = lookup.count(COUNT_CAP + 1) if plan.reads_messages else 0
-        if messages > COUNT_CAP:
-            messages, is_exact = COUNT_CAP, False
-        threads = lookup.count_threads(THREAD_CAP)
-        if messages > THREAD_CAP or threads >= THREAD_CAP:
-            is_exact = False
-        return messages, threads, is_exact
+        threads = self._listed().order_by().values("pk")[: COUNT_CAP + 1].count()
+        return 0, min(threads, COUNT_CAP), threads <= COUNT_CAP
 
-    def _hit_counts(
-        self, lookup: Lookup, answer: _Answer, threads: dict[int, Thread]
-    ) -> dict[int, int]:
-        pks = [pk for pk in threads if threads[pk].message_count != 1]
-        if not pks:
+    def _hit_counts(self, plan: Plan, answer: _Answer) -> dict[int, int]:
+        """Hits in each thread of the page; of very frequent words in the newest ones only."""
+        tally = answer.tally
+        if tally is None or not tally.is_asked or self.group == "message":
             return {}
-        numbers = ", ".join(map(str, pks))
+        is_by_time = self.order in {"newest", "oldest"}
+        if tally.is_complete or is_by_time or answer.ranking == "any_word" or not answer.found:
+            return tally.in_thread
+        numbers = ", ".join(str(entry.thread) for entry in answer.found)
         with self.connection.cursor() as cursor:
             cursor.execute(
                 "SELECT thread_id, min(search_key), max(search_key) FROM threads_message"  # noqa: S608
                 f" WHERE thread_id IN ({numbers}) GROUP BY thread_id"
             )
-            return lookup.hits_in(cursor.fetchall(), _HIT_CAP)
-
-    def _thread_rows(self, pks: list[int]) -> dict[int, Thread]:
-        rows = Thread.objects.filter(pk__in=pks).select_related("project", "assistant")
-        return {thread.pk: thread for thread in rows}
-
-    def _message_rows(self, keys: list[int]) -> dict[int, tuple[Any, ...]]:
-        rows = Message.objects.filter(search_key__in=keys).values_list(
-            "search_key", "pk", "remote_id", "position", "role", "kind", "created_at", "text"
-        )
-        return {row[0]: row for row in rows}
+            spans = cursor.fetchall()
+        return self.lookup(self.connection, plan).hits_in(spans, _HIT_CAP)
 
     def _hit(self, row: tuple[Any, ...]) -> Hit:
         _key, pk, remote_id, position, role, kind, created_at, text = row
@@ -564,8 +598,8 @@ class _Search:
         )
 
 
-def _either(nodes: list[Any]) -> Node:
-    return nodes[0] if len(nodes) == 1 else Or(tuple(nodes))
+def _alternatives(node: Node) -> tuple[Node, ...]:
+    return node.children if isinstance(node, Or) else (node,)
 
 
 def _conjunct_phrases(text: Node | None) -> list[Phrase]:

@@ -15,7 +15,7 @@ from threads.search.match import tsquery
 from threads.search.plan import Plan
 
 _QUERY = "to_tsquery('public.threadhub', %s)"
-_CHUNK = 200
+_CHUNK = 1_000
 _KEY_SHIFT = 25  # from a thread's key to a message's of the same second; see sqlite.py
 # A word in less than this share of the rows is looked up and its rows sorted; a more frequent
 # one is met soon enough when the rows are read in the order of time. Left to itself the
@@ -63,24 +63,6 @@ class PostgresLookup:
             self._all(f"SELECT count(*) FROM (SELECT 1 {source} LIMIT {int(cap)}) h", parameters)[
                 0
             ][0]
-        )
-
-    def count_threads(self, cap: int) -> int:
-        limit = int(cap)
-        parts, parameters = [], []
-        if self._plan.reads_messages:
-            source, values = self._from()
-            parts.append(f"(SELECT m.thread_id {source} LIMIT {limit})")
-            parameters += values
-        if self._plan.reads_titles:
-            source, values = self._from_titles()
-            parts.append(f"(SELECT s.thread_id {source} LIMIT {limit})")
-            parameters += values
-        if not parts:
-            return 0
-        inner = " UNION ALL ".join(parts)
-        return int(
-            self._all(f"SELECT count(DISTINCT thread_id) FROM ({inner}) h", parameters)[0][0]
         )
 
     def key_of_nth(self, number: int) -> int | None:

@@ -16,7 +16,7 @@ from threads.search.sqlite import THREAD_BITS, THREAD_MASK
 
 # More projects than this in one expression cost more than a look into the message's row.
 _MAX_PROJECT_WORDS = 16
-_CHUNK = 50  # rows taken from a running query at once
+_CHUNK = 250  # rows taken from a running query at once
 _KEY_SHIFT = THREAD_BITS - 3  # from a thread's key to a message's of the same second
 
 
@@ -51,26 +51,6 @@ class SqliteLookup:
         source, parameters = self._from(join=self._has_conditions())
         sql = f"SELECT count(*) FROM (SELECT 1 {source} LIMIT {int(cap)})"
         return int(self._all(sql, parameters)[0][0])
-
-    def count_threads(self, cap: int) -> int:
-        limit = int(cap)
-        parts, parameters = [], []
-        if self._plan.reads_messages:
-            source, values = self._from(join=True)
-            parts.append(
-                f"SELECT thread_id FROM (SELECT m.thread_id {source}"
-                f" ORDER BY {self._key} DESC LIMIT {limit})"
-            )
-            parameters += values
-        if self._plan.reads_titles:
-            source, values = self._from_titles()
-            parts.append(f"SELECT * FROM (SELECT s.rowid & {THREAD_MASK} {source} LIMIT {limit})")
-            parameters += values
-        if not parts:
-            return 0
-        # Threads are told apart by DISTINCT where there is one part, by UNION where there are two.
-        inner = " UNION ".join(parts) if len(parts) > 1 else f"SELECT DISTINCT * FROM ({parts[0]})"
-        return int(self._all(f"SELECT count(*) FROM ({inner})", parameters)[0][0])
 
     def key_of_nth(self, number: int) -> int | None:
         source, parameters = self._from(join=self._has_conditions())

@@ -27,9 +27,6 @@ class Lookup(Protocol):
     def count(self, cap: int) -> int:
         """Return how many messages match, at most `cap`."""
 
-    def count_threads(self, cap: int) -> int:
-        """Return how many threads the first `cap` messages and the first titles are of."""
-
     def key_of_nth(self, number: int) -> int | None:
         """Return the key of the message that is `number` hits from the newest; None: fewer."""
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from threads.search.lookups import Scored
-from threads.search.query import And, Node, Or
+from threads.search.query import Node, Or
 
 # A message of today counts 5 % more than one of long ago; half of it is gone after a year.
 _RECENCY = 0.05
@@ -19,6 +19,7 @@ _OF_THREAD_BEST = 0.2
 # The rarest words until so many messages have one of them; the others only help to rank.
 # 19 ms at a million messages, where all the words would take 134.
 _RARE_HITS = 8_000
+_ENOUGH_HITS = 2_000
 
 
 def with_recency(rows: Iterable[Scored], now_key: int) -> list[Scored]:
@@ -30,8 +31,10 @@ def with_recency(rows: Iterable[Scored], now_key: int) -> list[Scored]:
     return sorted(rated, key=lambda row: (-row[2], -row[0]))
 
 
-def any_of(terms: Iterable[Node], count: Callable[[Node, int], int]) -> Node | None:
-    """Return the condition that a message has one of the rarer `terms`, ranked by all of them.
+def any_of(
+    terms: Iterable[Node], count: Callable[[Node, int], int]
+) -> tuple[list[Node], list[Node]] | None:
+    """Return those of `terms` of which a message must have one, and those that only help to rank.
 
     `count(term, cap)` tells in how many messages a term is; one query each. None: in no message.
     """
@@ -40,19 +43,16 @@ def any_of(terms: Iterable[Node], count: Callable[[Node, int], int]) -> Node | N
     rare: list[Node] = []
     covered = 0
     for hits, term in found:
-        if covered >= _RARE_HITS:
+        # A word that would bring more than all before it together is left for the ranking.
+        if covered >= _RARE_HITS or (covered >= _ENOUGH_HITS and covered + hits > _RARE_HITS):
             break
         rare.append(term)
         covered += hits
-    everything = [term for _hits, term in found]
-    if not everything:
-        return None
-    if len(rare) == len(everything):
-        return _either(everything)
-    return And((_either(rare), _either(everything)))
+    return (rare, [term for _hits, term in found[len(rare) :]]) if rare else None
 
 
-def _either(nodes: list[Node]) -> Node:
+def either(nodes: list[Node]) -> Node:
+    """Return the condition that one of `nodes` holds."""
     return nodes[0] if len(nodes) == 1 else Or(tuple(nodes))
 
 
