@@ -26,7 +26,6 @@ def test_a_visitor_searches_opens_a_hit_and_walks_on(
     page: Page, live_server: LiveServer, archive: Thread
 ) -> None:
     page.goto(live_server.url)
-    page.keyboard.press("/")
     page.keyboard.type("refund")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="1 thread")).to_be_visible()
