@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import logging
+from collections.abc import Callable
 
 from django.db import InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
 from threadhub.lib.http import json_error
 
 logger = logging.getLogger(__name__)
+View = Callable[..., HttpResponseBase]
 _RETRY_AFTER_SECONDS = 10  # a busy database or one that restarts is back within that
 
 
@@ -60,6 +65,26 @@ def answer_errors(api: NinjaAPI) -> None:
         api.add_exception_handler(kind, _answer)
 
 
+def in_one_shape(view: View) -> View:
+    """Let `view` refuse a method in the shape of every other error."""
+
+    @functools.wraps(view)
+    def shaped(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
+        response = view(request, *args, **kwargs)
+        if not isinstance(response, HttpResponseNotAllowed):
+            return response
+        refusal = json_error(
+            status=405,
+            code="method_not_allowed",
+            message=_("{method} is not possible here.").format(method=request.method),
+        )
+        refusal["Allow"] = response["Allow"]
+        return refusal
+
+    return shaped
+
+
+@csrf_exempt  # it does nothing, and a program should be told why
 def no_such_address(request: HttpRequest, rest: str = "") -> HttpResponse:
     """Answer 404 for an address that the API does not have."""
     return json_error(status=404, code="no_such_address", message=_("The API has no such address."))

@@ -274,6 +274,17 @@ def test_it_knows_no_other_address(client: Client) -> None:
     assert error_of(client, "thread", status=404)["code"] == "no_such_address"
 
 
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [("me", 405, "method_not_allowed"), ("nowhere", 404, "no_such_address")],
+)
+def test_it_refuses_what_cannot_be_done(path: str, status: int, code: str) -> None:
+    response = Client(enforce_csrf_checks=True).post(f"/api/v1/{path}", {"name": "mina"})
+
+    assert response.status_code == status
+    assert response.json()["error"]["code"] == code
+
+
 def test_it_describes_itself(client: Client) -> None:
     schema = get(client, "openapi.json")
 
