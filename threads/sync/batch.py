@@ -29,7 +29,7 @@ class Tally:
     threads_failed: int = 0
     messages_new: int = 0
     messages_changed: int = 0
-    calls: int = 0
+    calls: int = 0  # that went out
     calls_avoided: int = 0
     errors: list[dict[str, Any]] = field(default_factory=list)
     left: list[int] = field(default_factory=list)  # not read, or not to the end
@@ -39,7 +39,6 @@ class Tally:
     def add(self, outcome: Outcome, *, short_id: str) -> None:
         self.messages_new += outcome.stored.messages_new
         self.messages_changed += outcome.stored.messages_changed
-        self.calls += outcome.calls
         if outcome.result is Result.STOPPED:
             self.stopped_by = self.stopped_by or outcome
             self.left.append(outcome.thread_id)

@@ -13,6 +13,7 @@ from threads.models import Thread
 from threads.models.thread import ThreadQuerySet
 
 _LOOKED_AT = ("pk", "external_id", "last_message_timestamp", "created_at", "last_synced_at")
+_CALLS_OF_A_FIRST_READING = 2  # the thread itself, and its items
 _Candidate = tuple[int, str, datetime | None, datetime | None, datetime | None]
 
 
@@ -56,22 +57,23 @@ def choose(connection: Connection, *, calls: int, now: datetime) -> Choice:
         candidates(connection, now).filter(last_synced_at__isnull=True).order_by("pk")[:calls]
     )
     others = min(len(worthy), calls - max(1, int(calls * refresh.NEW_SHARE)))
-    choice.thread_ids = [row[0] for row in never[: calls - others]]
+    new = never[: max(1, (calls - others) // _CALLS_OF_A_FIRST_READING)]
+    choice.thread_ids = [row[0] for row in new]
+    room = calls - _CALLS_OF_A_FIRST_READING * len(new)
 
-    for row in _overdue(connection, calls=calls, now=now):
-        if len(choice.thread_ids) < calls:
-            choice.thread_ids.append(row[0])
-            choice.scores[row[0]] = _score(row, now)
+    for row in _overdue(connection, calls=calls, now=now)[: max(0, room)]:
+        choice.thread_ids.append(row[0])
+        choice.scores[row[0]] = _score(row, now)
+        room -= 1
 
     taken = set(choice.thread_ids)
     lowest = None
     for score, row in worthy:
-        if len(choice.thread_ids) >= calls:
-            break
-        if row[0] not in taken:
+        if room > 0 and row[0] not in taken:
             choice.thread_ids.append(row[0])
             taken.add(row[0])
             choice.scores[row[0]] = lowest = score
+            room -= 1
     choice.threshold = refresh.move_threshold(choice.threshold, lowest_read=lowest)
     for _, row in ranked:
         if row[0] not in taken:

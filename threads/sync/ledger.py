@@ -32,12 +32,12 @@ def start_run(
     )
 
 
-def finish_run(run: SyncRun, tally: Tally, *, calls_made: int, now: datetime) -> None:
+def finish_run(run: SyncRun, tally: Tally, *, now: datetime) -> None:
     """Write the sums of a batch. It failed when the connection stopped it before any thread."""
     run.threads_read = tally.threads_read
     run.threads_changed = tally.threads_changed
     run.threads_failed = tally.threads_failed
-    run.calls_made = calls_made
+    run.calls_made = tally.calls
     run.calls_avoided = tally.calls_avoided
     run.messages_new = tally.messages_new
     run.messages_changed = tally.messages_changed

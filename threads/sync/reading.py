@@ -84,7 +84,8 @@ def plan_for(
         began_at=now,
         after=None if reads_all else thread.last_item_id,
         is_full=reads_all,
-        asks_thread=is_full or thread.last_synced_at is None,
+        # A first reading that was stopped by its budget has brought the thread itself already.
+        asks_thread=is_full or (thread.last_synced_at is None and thread.created_at is None),
         asks_usage=Capability.USAGE in capabilities,
         cursor="" if reads_all else thread.last_item_id,
     )

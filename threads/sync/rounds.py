@@ -47,7 +47,7 @@ def sync_batch(
     run = ledger.start_run(
         connection, trigger=trigger, planned=len(thread_ids), now=timezone.now(), job=job
     )
-    tally, calls = Tally(), 0
+    tally = Tally()
     try:
         with source_for(connection, share=share, waits=waits, most_calls=most_calls) as source:
             tally = sync_many(
@@ -58,7 +58,7 @@ def sync_batch(
                 is_full=is_full,
                 keep_going=keep_going,
             )
-            calls = source.calls
+            tally.calls = source.calls
     except SourceError as error:
         if connection.state != Connection.State.UNREADABLE:
             write_connection_error(connection, error, now=timezone.now())
@@ -66,7 +66,7 @@ def sync_batch(
         tally.left = list(thread_ids)
     if reach is not None:
         tally.calls_avoided += ledger.pages_in_reach(reach.exclude(pk__in=list(thread_ids)))
-    ledger.finish_run(run, tally, calls_made=calls, now=timezone.now())
+    ledger.finish_run(run, tally, now=timezone.now())
     return tally
 
 

@@ -61,7 +61,9 @@ def connected_thread(server: OpenAIServer | None = None, **fields: Any) -> Threa
     connection = make_connection(base_url=server.url if server else "", **fields)
     if server is not None:
         server.add_conversation("conv_1", [text_item("m1", "user", "hello")])
-    return make_thread(connection.project, connection=connection, external_id="conv_1")
+    return make_thread(
+        connection.project, connection=connection, external_id="conv_1", created_at=None
+    )
 
 
 def job_in_state(**fields: Any) -> Job:
@@ -215,7 +217,7 @@ def project_of(server: OpenAIServer, count: int, **fields: Any) -> Project:
     for number in range(count):
         name = f"conv_{number:03d}"
         server.add_conversation(name, [text_item(f"{name}_m", "user", "hello")])
-        make_thread(connection.project, connection=connection, external_id=name)
+        make_thread(connection.project, connection=connection, external_id=name, created_at=None)
     return connection.project
 
 
