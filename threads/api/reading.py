@@ -203,10 +203,17 @@ def count_facets(
     summary="How a query could go on",
     tags=["threads"],
 )
-def suggestions(request: HttpRequest, q: str = "") -> HttpResponse:
-    """List what could be typed at the end of `q`: filters, and values that you may see."""
+def suggestions(
+    request: HttpRequest,
+    q: str = "",
+    position: Annotated[
+        int | None, Parameter(ge=0, description="Where in `q` is being typed; else at its end")
+    ] = None,
+) -> HttpResponse:
+    """List what could be typed next: filters, and values that you may see."""
     count_against(request, "read")
-    found = suggest(q, projects=Project.objects.visible_to(reader_of(request)))
+    visible = Project.objects.visible_to(reader_of(request))
+    found = suggest(q, projects=visible, position=position)
     return JsonResponse(shapes.SuggestionList(results=[shapes.suggestion(one) for one in found]))
 
 

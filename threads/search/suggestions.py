@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from django.db.models import Exists, F, OuterRef, Q
@@ -40,11 +40,18 @@ class Suggestion:
     text: str
 
 
-def suggest(text: str, *, projects: ProjectQuerySet) -> list[Suggestion]:
-    """Return how the end of `text` could go on, at most MAX_SUGGESTIONS; at most two queries.
+def suggest(
+    text: str, *, projects: ProjectQuerySet, position: int | None = None
+) -> list[Suggestion]:
+    """Return how `text` could go on, at most MAX_SUGGESTIONS; at most two queries.
 
-    `projects` are those that the reader may see.
+    `projects` are those that the reader may see; `position` is where they type, None at the end.
     """
+    if position is not None and position < len(text):
+        return [
+            replace(suggestion, text=suggestion.text + text[position:])
+            for suggestion in suggest(text[:position], projects=projects)
+        ]
     match = _LAST.search(text)
     before = text[: match.start("typed")] if match else ""
     if match is None or before.count('"') % 2:  # nothing is being typed, or inside of quotes

@@ -131,6 +131,15 @@ def test_it_costs_one_query(text: str, django_assert_num_queries: DjangoAssertNu
         offered(text)
 
 
+@pytest.mark.parametrize(
+    ("position", "expected"), [(2, ["role: refund"]), (3, []), (99, []), (0, [])]
+)
+def test_it_goes_on_where_the_reader_types(position: int, expected: list[str]) -> None:
+    found = suggest("ro refund", projects=Project.objects.all(), position=position)
+
+    assert [suggestion.text for suggestion in found] == expected
+
+
 def test_it_is_answered_by_the_api(client: Client) -> None:
     answer = client.get("/api/v1/suggestions", {"q": "refund role:u"}).json()
 
