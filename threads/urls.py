@@ -10,6 +10,7 @@ from threads.views import jobs, search, site, thread
 app_name = "threads"
 urlpatterns = [
     path("", search.search_page, name="search"),
+    path("facets/", search.counted_facets, name="facets"),
     path("threads/<str:thread_id>/", thread.thread_page, name="thread"),
     path("threads/<str:thread_id>/print/", thread.print_page, name="print"),
     path("threads/<str:thread_id>/<int:position>/", thread.message_source, name="message_source"),

@@ -253,3 +253,24 @@ def test_it_limits_how_often_a_visitor_may_search(client: Client, settings: Any)
 
     assert answers == [200, 429]
     assert elsewhere == 200
+
+
+def test_the_side_bar_is_counted_after_the_page_and_for_the_reader_only(client: Client) -> None:
+    shop = make_project("Shop")
+    for _ in range(3):
+        make_conversation("lamp", "a lamp", project=shop)
+    make_conversation("no such thing", project=make_project("Support"))
+    make_conversation("lamp", project=make_project("Hidden", visibility="private"))
+
+    page = page_of(client, "lamp")
+    counted = client.get("/facets/", {"q": "lamp"}).content.decode()
+
+    def count_of(label: str) -> str:
+        found = re.search(rf'>{label}</span><span class="count">([\d,]+)<', counted)
+        return found[1] if found else ""
+
+    assert 'hx-get="/facets/?q=lamp"' in page
+    assert "<html" not in counted
+    assert "hx-get" not in counted
+    assert (count_of("Shop"), count_of("Support"), count_of("User")) == ("3", "0", "3")
+    assert "Hidden" not in counted

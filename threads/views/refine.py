@@ -96,7 +96,7 @@ def choices(
     """Offer each (value, label) of `field`: choosing adds it, choosing it again takes it away.
 
     Within one field the values are alternatives; a thread needs one of them. `counts` None
-    means that nothing was counted.
+    means that nothing was counted; a value below 0 that this one was not.
     """
     parts = _parts(query)
     current = next((p for p in parts if isinstance(p, Filter) and p.field == field), None)
@@ -110,7 +110,7 @@ def choices(
             rest = (*chosen, value)
         others = [part for part in parts if part is not current]
         wanted = [*others, Filter(field, rest)] if rest else others
-        count = None if counts is None else counts.get(value, 0)
+        count = None if counts is None or counts.get(value, 0) < 0 else counts.get(value, 0)
         is_chosen = value.casefold() in folded
         offered.append(Choice(label, value, _rewritten(query, wanted), is_chosen, count))
     return offered

@@ -21,6 +21,7 @@ from threadhub.lib.ratelimit import limited
 from threads import search
 from threads.models import Message, Thread
 from threads.models.thread import Store
+from threads.search.facets import Facets, facets
 from threads.search.query import FIELDS, Notice, Query, parse
 from threads.views import refine
 from threads.views.reader import reader
@@ -124,6 +125,24 @@ def search_page(request: HttpRequest) -> HttpResponse:
     return render(request, "threads/results.html", context)
 
 
+@require_GET
+@limited("search")
+def counted_facets(request: HttpRequest) -> HttpResponse:
+    """Answer the side bar with its counts, which the page asks for after the results."""
+    text = request.GET.get("q", "").strip()
+    now, zone = timezone.now(), timezone.get_current_timezone()
+    query = parse(text, now=now, zone=zone)
+    projects = Project.objects.visible_to(reader(request))
+    counted = facets(query, within=projects, now=now, zone=zone)
+    context = {
+        "q": text,
+        "facets": _facets(query, projects, counted),
+        "is_counted": True,
+        "is_capped": counted.is_capped,
+    }
+    return render(request, "threads/_facets.html", context)
+
+
 def _start_page(request: HttpRequest) -> HttpResponse:
     archive = Archive.seen_by(request)
     template = "threads/start.html" if archive.thread_count else "threads/first_run.html"
@@ -150,7 +169,10 @@ def _examples() -> list[tuple[str, str]]:
     ]
 
 
-def _facets(query: Query, projects: QuerySet[Project]) -> list[Facet]:
+def _facets(
+    query: Query, projects: QuerySet[Project], counted: Facets | None = None
+) -> list[Facet]:
+    """Return the side bar. The lists that are always there stay in place when they are counted."""
     named = list(projects.order_by("name", "pk").values_list("slug", "name")[:MAX_PROJECTS])
     stores = [(value, label) for value, label in Store.choices if value in FIELDS["source"].values]
     roles = [(value, label) for value, label in Message.Role.choices if value != "unknown"]
@@ -169,20 +191,33 @@ def _facets(query: Query, projects: QuerySet[Project]) -> list[Facet]:
         ("30d", _("Last 30 days")),
         ("1y", _("Last year")),
     ]
-    facets = [
-        Facet(_("Date"), refine.date_choices(query, periods)),
-        Facet(_("Role"), _choices(query, "role", roles)),
-        Facet(_("Contains"), _choices(query, "has", features)),
-        Facet(_("Source"), _choices(query, "source", stores)),
-    ]
+
+    def facet(title: str, field: str, values: Iterable[tuple[str, object]]) -> Facet:
+        counts = None
+        if counted is not None and (field in {"project", "source"} or counted.months):
+            counts = {value.value: value.count for value in counted.values.get(field, ())}
+            if field == "has":
+                counts.setdefault("remark", -1)
+        labels = [(value, str(label)) for value, label in values]
+        return Facet(title, refine.choices(query, field, labels, counts=counts))
+
+    shown = [Facet(_("Date"), refine.date_choices(query, periods))]
     if len(named) > 1:
-        facets.insert(0, Facet(_("Project"), _choices(query, "project", named)))
-    return facets
-
-
-def _choices(query: Query, field: str, values: Iterable[tuple[str, object]]) -> list[refine.Choice]:
-    named = [(value, str(label)) for value, label in values]
-    return refine.choices(query, field, named, counts=None)
+        shown.insert(0, facet(_("Project"), "project", named))
+    shown += [
+        facet(_("Role"), "role", roles),
+        facet(_("Contains"), "has", features),
+        facet(_("Source"), "source", stores),
+    ]
+    if counted is not None:
+        for field, title in (
+            ("tag", _("Tag")),
+            ("assistant", _("Assistant")),
+            ("model", _("Model")),
+        ):
+            if values := counted.values.get(field):
+                shown.append(facet(title, field, [(value.value, value.label) for value in values]))
+    return shown
 
 
 def _sorts(query: Query) -> list[tuple[str, str, bool]]:
