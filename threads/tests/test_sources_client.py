@@ -27,6 +27,7 @@ from threads.sources import (
     checked_base_url,
     open_source,
 )
+from threads.sources.failures import Place
 from threads.tests.openai_server import OpenAIServer, text_item
 from threads.tests.test_sources_contract import FAULTS
 
@@ -181,6 +182,12 @@ def test_it_shows_the_key_in_no_traceback_of_an_address_that_is_refused(
     assert ODD_KEY not in "".join(told.format())
 
 
+def test_it_hides_the_key_in_what_represents_a_connection() -> None:
+    place = Place("server.test", "conversations", "conversations", False, (ODD_KEY,))  # noqa: FBT003
+
+    assert ODD_KEY not in repr([place, Credentials(ODD_KEY)])
+
+
 def test_it_does_not_repeat_a_key_that_the_server_repeats() -> None:
     said = {"error": {"message": f"Wrong key {ODD_KEY}, was it sk-proj-abc***xyz?\r\nSee\x00 http"}}
 
@@ -319,6 +326,37 @@ def test_it_tells_a_missing_thread_from_a_missing_store(
 ) -> None:
     with pytest.raises(error):
         ask(answer_with(status, body))
+
+
+def test_it_takes_a_bare_not_found_for_the_thread_once_the_store_has_answered() -> None:
+    answers = iter(
+        [
+            httpx2.Response(404, json={"detail": "Not Found"}),
+            httpx2.Response(200, json={"id": "conv_1"}),
+            httpx2.Response(404, json={"detail": "Not Found"}),
+        ]
+    )
+    transport = httpx2.MockTransport(lambda _: next(answers))
+    credentials = Credentials(ODD_KEY, "https://server.test/v1")
+
+    with closing(open_source("conversations", credentials, transport=transport)) as source:
+        with pytest.raises(Unsupported):
+            source.thread("conv_1")
+        source.thread("conv_1")
+        with pytest.raises(Gone):
+            source.thread("conv_1")
+
+
+def test_it_takes_only_what_is_new_from_a_server_that_ignores_the_cursor() -> None:
+    items = [text_item(f"msg_{n}", "user", "hello") for n in range(5)]
+    answer = answer_with(200, {"object": "list", "data": items, "has_more": False})
+    transport = httpx2.MockTransport(answer)
+    credentials = Credentials(ODD_KEY, "https://server.test/v1")
+
+    with closing(open_source("conversations", credentials, transport=transport)) as source:
+        page = source.messages("conv_1", "msg_2")
+
+    assert [message.remote_id for message in page.items] == ["msg_3", "msg_4"]
 
 
 def test_it_knows_that_openai_switched_the_assistants_api_off() -> None:
