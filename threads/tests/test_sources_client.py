@@ -359,6 +359,22 @@ def test_it_takes_only_what_is_new_from_a_server_that_ignores_the_cursor() -> No
     assert [message.remote_id for message in page.items] == ["msg_3", "msg_4"]
 
 
+def test_it_ends_where_pages_go_round_in_a_circle() -> None:
+    items = [text_item(f"msg_{n}", "user", "hello") for n in range(4)]
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        page = items[2:] if request.url.params.get("after") == "msg_1" else items[:2]
+        return httpx2.Response(200, json={"data": page, "has_more": True})
+
+    credentials = Credentials(ODD_KEY, "https://server.test/v1")
+    transport = httpx2.MockTransport(answer)
+
+    with closing(open_source("conversations", credentials, transport=transport)) as source:
+        second = source.messages("conv_1", source.messages("conv_1").next)
+        with pytest.raises(BadAnswer, match="no end"):
+            source.messages("conv_1", second.next)
+
+
 def test_it_knows_that_openai_switched_the_assistants_api_off() -> None:
     answer = answer_with(404, {"error": {"message": "No thread found with id 'conv_1'."}})
 
