@@ -7,7 +7,7 @@ Within one facet values are alternatives: its counts leave the query's own filte
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from itertools import islice
@@ -20,11 +20,23 @@ from threads.models import Message, Thread
 from threads.models.thread import Store
 from threads.search.finder import _Search
 from threads.search.keys import time_of
-from threads.search.query import FIELDS, And, Filter, Node, Query
+from threads.search.query import (
+    FIELDS,
+    And,
+    Filter,
+    Node,
+    Or,
+    Phrase,
+    Prefix,
+    Query,
+    Token,
+    Word,
+)
 
 CAP = 1_000  # hits that are counted: 7 to 25 ms, with two filters of its own 60
 SHOWN = 12  # values of a facet, the most frequent ones
 FACETS = ("project", "tag", "source", "role", "assistant", "model", "has")
+_WORDS = (Word, Phrase, Prefix, Token)
 _FEATURES = {feature.value: feature.name.lower() for feature in Message.Feature}
 
 
@@ -73,6 +85,11 @@ def facets(
         node.field for node in _parts(query) if isinstance(node, Filter) and node.field in FACETS
     }
     sample = _sample(query, within=within, now=now, cap=cap)
+    for other in () if sample.keys else _instead(query):
+        sample = _sample(other, within=within, now=now, cap=cap)
+        if sample.keys:
+            query = other
+            break
     values = _count(sample, [name for name in FACETS if name not in chosen])
     is_capped = sample.is_capped
     for name in sorted(chosen):
@@ -82,18 +99,36 @@ def facets(
     return Facets({name: values[name] for name in FACETS}, _months(sample, zone), is_capped)
 
 
+def _instead(query: Query) -> Iterator[Query]:
+    """Yield what is searched when nothing has all the words: see finder.py.
+
+    First with the last word as a beginning, then for any of the words.
+    """
+    words = [node for node in _parts(query) if isinstance(node, _WORDS)]
+    others = [node for node in _parts(query) if node not in words]
+    if words and isinstance(words[-1], Word):
+        begun = [*words[:-1], Prefix(words[-1].text)]
+        yield _with_parts(query, [*begun, *others])
+    if len(words) > 1:
+        yield _with_parts(query, [Or(tuple(words)), *others])
+
+
 def _parts(query: Query) -> tuple[Node, ...]:
     if query.expression is None:
         return ()
     return query.expression.children if isinstance(query.expression, And) else (query.expression,)
 
 
-def _without(query: Query, field: str) -> Query:
-    parts = tuple(
-        node for node in _parts(query) if not (isinstance(node, Filter) and node.field == field)
-    )
-    expression = And(parts) if len(parts) > 1 else parts[0] if parts else None
+def _with_parts(query: Query, parts: list[Node]) -> Query:
+    expression = And(tuple(parts)) if len(parts) > 1 else parts[0] if parts else None
     return replace(query, expression=expression)
+
+
+def _without(query: Query, field: str) -> Query:
+    kept = [
+        node for node in _parts(query) if not (isinstance(node, Filter) and node.field == field)
+    ]
+    return _with_parts(query, kept)
 
 
 def _sample(query: Query, *, within: QuerySet[Project], now: datetime, cap: int) -> _Sample:
