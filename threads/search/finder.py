@@ -344,11 +344,12 @@ class _Search:
         lookup = self.lookup(self.connection, plan)
         offset = int(self.after.get("o", 0))
         depth = min(DEEPEST, max(BEST, (offset + self.limit + 1) * 5))
-        answer = _Answer([])
+        tally = _Tally(lookup, plan)
+        answer = _Answer([], tally=tally)
         rows: list[Scored] = []
         if plan.reads_messages:
             low = None
-            if lookup.count(RANK_ALL + 1) > RANK_ALL:
+            if not tally.is_complete and lookup.count(RANK_ALL + 1) > RANK_ALL:
                 low = lookup.key_of_nth(RANK_NEWEST)
                 answer.ranking = "newest"
             rows = ranking.best(depth, low=low)
@@ -375,7 +376,6 @@ class _Search:
                     entry.score, entry.order = total, (total, entry.order[1])
         ranked = sorted(found.values(), key=lambda entry: entry.order, reverse=True)
         answer.found = ranked[offset : offset + self.limit]
-        answer.tally = _Tally(lookup, plan)
         if len(ranked) > offset + self.limit and offset + self.limit < DEEPEST:
             answer.next = {"o": offset + self.limit}
         return answer
