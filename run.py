@@ -8,14 +8,15 @@
 On Windows: py run.py. The first start makes the folder .venv and the file .env.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+if sys.version_info < (3, 11):  # noqa: UP036 - this line is for the Pythons that cannot read more
+    sys.exit("ThreadHub needs Python 3.11 or newer; this is %s." % sys.version.split()[0])
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
@@ -94,6 +95,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    if sys.version_info < (3, 11):  # noqa: UP036 - this file is read before anything is chosen
-        sys.exit(f"ThreadHub needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
     main(sys.argv[1:])

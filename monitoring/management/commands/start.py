@@ -45,6 +45,7 @@ def web_command(host: str, port: int) -> list[str]:
         return [sys.executable, "-m", "waitress", *options, application]
     return [
         *(sys.executable, "-m", "gunicorn", application, "--bind", bind),
+        *("--config", "python:threadhub.web_server"),
         *("--workers", str(WEB_PROCESSES), "--threads", str(WEB_THREADS), "--preload"),
         *("--graceful-timeout", "10", "--log-level", "warning"),
         *("--limit-request-line", "8190"),  # a long search in Chinese is nine bytes a letter

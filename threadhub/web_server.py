@@ -1,0 +1,12 @@
+"""What gunicorn calls while it runs; `manage.py start` names this module to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from threadhub.lib.tied import die_with_parent
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """Tie each worker to its master, so that a killed server leaves nobody on the port."""
+    die_with_parent(server.pid)
