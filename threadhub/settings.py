@@ -178,7 +178,7 @@ REDIS_URL = env.str("REDIS_URL", default="")
 TESTING = "pytest" in sys.modules
 if TESTING and REDIS_URL:
     # Several test processes run side by side; each counts in a database of its own.
-    _server, _, _number = REDIS_URL.rpartition("/")
+    _server, _number = REDIS_URL.rsplit("/", 1)
     _process = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
     REDIS_URL = f"{_server}/{int(_number) + int(_process)}"
 CACHES: dict[str, Any] = {
