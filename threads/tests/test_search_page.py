@@ -170,6 +170,14 @@ def test_it_points_at_what_is_wrong_and_searches_the_rest(client: Client) -> Non
     assert re.search(r'<span class="fault">[^<]*never</span>', page)
 
 
+def test_it_offers_what_was_probably_meant(client: Client) -> None:
+    make_conversation("lamp")
+
+    page = page_of(client, "lamp role:usr")
+
+    assert "lamp role:user" in {query_of(link) for link in links_in(page) if link[:4] == "/?q="}
+
+
 def test_it_helps_when_nothing_is_found(client: Client) -> None:
     make_conversation("lamp")
 

@@ -166,6 +166,18 @@ def test_it_folds_tool_calls_to_a_line_and_unfolds_hits(client: Client) -> None:
     assert "<mark>lost</mark>" in message_html(page, 2)
 
 
+def test_it_unwraps_the_arguments_of_a_call(client: Client) -> None:
+    thread = make_thread()
+    call = make_message(thread, "look_up", role="assistant", kind=Message.Kind.TOOL_CALL)
+    wrapped = {"id": "call_1", "function": {"name": "look_up", "arguments": '{"sku": "A-1"}'}}
+    keep_source(call, parts=[{"kind": "json", "text": json.dumps(wrapped)}])
+
+    page = message_html(page_of(client, thread), 1)
+
+    assert "sku" in page
+    assert "call_1" not in page
+
+
 def test_it_shows_the_parts_of_a_message_as_what_they_are(client: Client) -> None:
     thread = make_thread()
     message = make_message(thread, "See the policy", role=Message.Role.ASSISTANT)

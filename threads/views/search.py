@@ -69,19 +69,22 @@ class Facet:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A notice, with the text cut around what it is about."""
+    """A notice, with the text cut around what it is about; `better` is what may be meant."""
 
     notice: Notice
-    before: str
-    fault: str
-    after: str
+    before: str = ""
+    fault: str = ""
+    after: str = ""
+    better: str = ""
 
     @classmethod
     def about(cls, notice: Notice, text: str) -> Told:
         if notice.position is None or notice.position > len(text):
-            return cls(notice, "", "", "")
+            return cls(notice)
         end = notice.position + notice.length
-        return cls(notice, text[: notice.position], text[notice.position : end], text[end:])
+        before, after = text[: notice.position], text[end:]
+        better = f"{before}{notice.suggestion}{after}" if notice.suggestion else ""
+        return cls(notice, before, text[notice.position : end], after, better)
 
 
 @require_GET

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
@@ -155,13 +156,23 @@ def _part(message: Message, piece: Mapping[str, Any]) -> ShownPart:
     if kind in {"refusal", "reasoning"}:
         return ShownPart(kind, content.markdown(text))
     if kind == "json" or message.kind in {Message.Kind.TOOL_CALL, Message.Kind.TOOL_OUTPUT}:
-        pretty = content.pretty_json(text)
+        pretty = content.pretty_json(_arguments(text) if kind == "json" else text)
         return ShownPart("code", content.preformatted(pretty or text, "json" if pretty else ""))
     if kind == "unknown":
         return ShownPart("code", content.preformatted(text))
     if message.kind == Message.Kind.REASONING:
         return ShownPart("reasoning", content.markdown(text))
     return ShownPart("prose", content.markdown(text))
+
+
+def _arguments(text: str) -> str:
+    """Return what a call in the shape of chat completions passes on, without its wrapping."""
+    try:
+        call = json.loads(text) if '"function"' in text[:200] else None
+        arguments = call["function"]["arguments"] if isinstance(call, dict) else text
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return text
+    return arguments if isinstance(arguments, str) and arguments.lstrip()[:1] in "{[" else text
 
 
 def _file(kind: str, text: str, piece: Mapping[str, Any]) -> ShownPart:
