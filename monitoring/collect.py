@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from socket import gethostname
+from time import monotonic
 from typing import TypedDict, TypeVar
 
 import psutil
@@ -74,13 +75,13 @@ def totals() -> Totals:
     if kept is not None and time.time() < kept["good_until"]:
         known: Totals = kept["totals"]
         return known
-    began = time.monotonic()
+    began = monotonic()
     row = Thread.objects.filter(trashed_at__isnull=True).aggregate(
         thread_count=Count("pk"),
         message_count=Sum("message_count", default=0),
         total_tokens=Sum("total_tokens"),
     )
-    took_seconds = time.monotonic() - began
+    took_seconds = monotonic() - began
     good_until = time.time() + took_seconds / _TOTALS_SHARE
     found = Totals(
         thread_count=row["thread_count"],
