@@ -12,6 +12,7 @@ from typing import Any
 from django.db.models import F, Q
 from django.db.models.expressions import RawSQL
 from django.db.models.lookups import GreaterThan
+from django.utils.translation import gettext as _
 
 from projects.models import Project
 from threads.models import Message, Thread
@@ -122,7 +123,7 @@ class Conditions:
                 return reduce(or_, [self._has(node, value, "thread__") for value in values])
             case Filter("in"):
                 return Q()  # says where the words of the whole query stand
-            case DateRange(name, _, start, end) if name != "created":
+            case DateRange(name, _text, start, end) if name != "created":
                 low = Q(search_key__gte=key_for(start)) if start else Q()
                 return low & (Q(search_key__lt=key_for(end)) if end else Q())
         return self.on_thread(node, "thread__")
@@ -141,7 +142,7 @@ class Conditions:
                 return reduce(or_, [self.on_thread(child, prefix) for child in children])
             case Not(child):
                 return ~self.on_thread(child, prefix)
-            case DateRange(_, _, start, end):
+            case DateRange(_field, _text, start, end):
                 low = Q(**{f"{prefix}created_at__gte": start}) if start else Q()
                 return low & (Q(**{f"{prefix}created_at__lt": end}) if end else Q())
             case NumberRange():
@@ -231,16 +232,16 @@ class Conditions:
             condition &= Q(**{f"{prefix}{column}__{sign}": int(node.high)})
         return condition
 
-    def _unanswered(self, node: Node, code: str, text: str) -> Q:
+    def refuse(self, node: Node, code: str, message: str) -> None:
+        """Note that `node` was left out, as an error at its place."""
         start, end = node.span or (0, 0)
         self.notices.append(
-            Notice(
-                code=code,
-                message=f"“{text}” cannot be searched here and was left out.",
-                position=start,
-                length=end - start,
-                is_error=True,
-            )
+            Notice(code=code, message=message, position=start, length=end - start, is_error=True)
+        )
+
+    def _unanswered(self, node: Node, code: str, text: str) -> Q:
+        self.refuse(
+            node, code, _("“{text}” cannot be searched here and was left out.").format(text=text)
         )
         return Q()
 

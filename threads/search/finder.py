@@ -471,12 +471,15 @@ class _Search:
             while batch := list(islice(rows, size)):
                 texts = self._texts([key for key, _thread in batch])
                 for row in batch:
+                    if time.monotonic() > deadline:
+                        answer.is_cut = True
+                        return
                     if holds(texts.get(row[0], "")):
                         yield row
                     else:
                         answer.is_cut = True
                 read, size = read + len(batch), min(size * 4, 2_000)
-                if read >= SCAN_ROWS or time.monotonic() > deadline:
+                if read >= SCAN_ROWS:
                     answer.is_cut = True
                     return
 

@@ -16,7 +16,7 @@ from threads.search.sqlite import THREAD_BITS, THREAD_MASK
 
 # More projects than this in one expression cost more than a look into the message's row.
 _MAX_PROJECT_WORDS = 16
-_CHUNK = 250  # rows taken from a running query at once
+_CHUNK = 1_000  # rows taken from a running query at once
 _KEY_SHIFT = THREAD_BITS - 3  # from a thread's key to a message's of the same second
 
 
@@ -32,7 +32,7 @@ class SqliteLookup:
         source, parameters = self._from(join=True)
         order = "DESC" if newest_first else "ASC"
         sql = f"SELECT {self._key}, m.thread_id {source} ORDER BY {self._key} {order}"
-        yield from self._stream(sql, parameters)
+        return self._stream(sql, parameters)
 
     def best(self, count: int, *, low: int | None = None) -> list[Scored]:
         # Words of project filters would be weighed too, by reading all of their rows.
@@ -79,7 +79,7 @@ class SqliteLookup:
             f"SELECT (s.rowid >> {_KEY_SHIFT}) & ~7, s.rowid & {THREAD_MASK} {source}"
             f" ORDER BY s.rowid {order}"
         )
-        yield from self._stream(sql, parameters)
+        return self._stream(sql, parameters)
 
     def best_titles(self, count: int) -> list[tuple[int, float]]:
         source, parameters = self._from_titles()

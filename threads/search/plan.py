@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from django.core.exceptions import EmptyResultSet
 from django.db.models import Q, QuerySet
 from django.db.models.expressions import RawSQL
+from django.utils.translation import gettext as _
 
 from threads.models import Message, Thread
 from threads.search.conditions import (
@@ -32,6 +32,7 @@ from threads.search.query import (
     Substring,
     ThreadGroup,
 )
+from threads.search.scans import finder
 
 Sql = tuple[str, list[Any]]
 _FOUND_IN_THREAD = {"title", "remark"}
@@ -176,9 +177,9 @@ def _place(plan: Plan, node: Node, conditions: Conditions) -> None:
         case Not(child) if is_indexed(child):
             plan.excluded.append(child)
         case Regex() | Substring():
-            plan.predicates.append(_finds(node))
+            plan.predicates.append(_finds(node, conditions))
         case Not(Regex() | Substring() as child):
-            finds = _finds(child)
+            finds = _finds(child, conditions)
             plan.predicates.append(lambda text: not finds(text))
         case Filter("in", values):
             plan.places = plan.places & frozenset(values) if plan.places else frozenset(values)
@@ -195,7 +196,7 @@ def _place(plan: Plan, node: Node, conditions: Conditions) -> None:
             plan.not_roles |= frozenset(values)
         case Filter("has") if feature_bits(node):
             plan.features.append(feature_bits(node))
-        case DateRange(name, _, start, end) if name != "created":
+        case DateRange(name, _text, start, end) if name != "created":
             if start is not None:
                 plan.low = max(key_for(start), plan.low if plan.low is not None else -(1 << 62))
             if end is not None:
@@ -206,9 +207,13 @@ def _place(plan: Plan, node: Node, conditions: Conditions) -> None:
             plan.on_messages.append(conditions.on_message(node, with_aside=plan.with_aside))
 
 
-def _finds(node: Regex | Substring) -> Callable[[str], bool]:
-    if isinstance(node, Substring):
-        wanted = node.text.casefold()
-        return lambda text: wanted in text.casefold()
-    pattern = re.compile(node.pattern, re.IGNORECASE)
-    return lambda text: pattern.search(text) is not None
+def _finds(node: Regex | Substring, conditions: Conditions) -> Callable[[str], bool]:
+    finds = finder(node)
+    if finds is not None:
+        return finds
+    conditions.refuse(
+        node,
+        "regex_slow",
+        _("This regular expression has too many repetitions: it could take for ever."),
+    )
+    return lambda _text: False

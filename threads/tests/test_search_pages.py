@@ -262,6 +262,18 @@ def test_scans_are_for_those_who_are_let() -> None:
     assert _find('text:~"x8007"').total_threads == 1
 
 
+@pytest.mark.timeout(20)
+def test_expressions_that_could_take_for_ever_are_not_begun() -> None:
+    make_conversation("a" * 20_000)
+
+    refused = _find("/a*a*a*a*b/")
+    read = _find("/a*b/")
+
+    assert refused.results == read.results == ()
+    assert [notice.code for notice in refused.notices] == ["regex_slow"]
+    assert read.notices == ()
+
+
 def test_an_exact_phrase_leaves_out_other_forms_and_says_that_counts_are_not_exact() -> None:
     make_conversation("late deliveries")
     make_conversation("late delivery", external_id="exact")
