@@ -24,6 +24,21 @@
         if (label && cell.tagName === "TD") cell.dataset.label = label;
       });
     }
+    // select2 gives its own fields no name that a screen reader could read
+    const nameFields = () => {
+      for (const select of document.querySelectorAll("select.select2-hidden-accessible")) {
+        const name = document.querySelector(`label[for="${select.id}"]`)?.textContent.replace(/:$/, "");
+        const box = select.nextElementSibling?.querySelector(".select2-selection");
+        if (!name || !box) continue;
+        for (const field of [box, ...box.querySelectorAll("[role=textbox], [role=searchbox]")]) {
+          field.removeAttribute("aria-labelledby");
+          field.setAttribute("aria-label", name.trim());
+        }
+      }
+    };
+    if (document.querySelector("select.admin-autocomplete")) {
+      new MutationObserver(nameFields).observe(document.body, { childList: true, subtree: true });
+    }
     document.addEventListener("click", (event) => {
       for (const open of document.querySelectorAll("details.th-filter[open], details.th-account[open]")) {
         if (!open.contains(event.target)) open.open = false;

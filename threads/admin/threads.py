@@ -113,7 +113,9 @@ class RemarkForm(forms.ModelForm):
     class Meta:
         model = Thread
         fields = ("remark",)
-        widgets = {"remark": forms.TextInput(attrs={"class": "th-remark"})}
+        widgets = {
+            "remark": forms.TextInput(attrs={"class": "th-remark", "aria-label": _("Remark")})
+        }
 
 
 class AddThreadsForm(forms.Form):
