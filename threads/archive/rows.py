@@ -62,12 +62,13 @@ def fingerprint(message: RemoteMessage, *, of_raw: bool) -> str:
         content = message.raw
     else:
         moment = None if message.created_at is None else message.created_at.timestamp()
-        said: list[Any] = [message.role, message.kind, message.type, message.text]
-        said += [_part(part) for part in message.parts]
-        said += [message.name, message.model, message.assistant_id, message.group_id]
-        said += [message.status, message.is_final, message.is_hidden, message.branch, moment]
-        said += [message.input_tokens, message.output_tokens]
-        content = json.dumps(said, sort_keys=True, default=str)
+        parts = ""
+        if message.parts:
+            parts = json.dumps([_part(part) for part in message.parts], sort_keys=True, default=str)
+        who = (message.role, message.name, message.model, message.assistant_id)
+        what = (message.kind, message.type, message.text, parts, message.group_id, message.status)
+        state = (message.is_final, message.is_hidden, message.branch, moment)
+        content = repr((who, what, state, message.input_tokens, message.output_tokens))
     return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 

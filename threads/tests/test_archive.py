@@ -65,9 +65,9 @@ def test_it_writes_nothing_to_messages_that_are_the_same() -> None:
         stored = store(messages(1, 2, 3), connection, now=NOW + timedelta(hours=1))
 
     assert not stored.is_changed
-    # The thread, and the messages of the batch; between the two ends of the transaction.
+    # Is there such a thread, the thread itself, and the messages of the batch.
     read = [query["sql"] for query in queries if query["sql"].startswith("SELECT")]
-    assert len(read) == 2
+    assert len(read) == 3
     assert not [query for query in queries if query["sql"].startswith(("INSERT", "UPDATE"))]
 
 
