@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.urls import get_resolver
+
 from threadhub.lib.tied import die_with_parent
 
 
-def post_fork(server: Any, worker: Any) -> None:
+def when_ready(_server: Any) -> None:
+    """Import every page once, before the workers are made: they share it, and answer at once."""
+    _ = get_resolver().url_patterns
+
+
+def post_fork(server: Any, _worker: Any) -> None:
     """Tie each worker to its master, so that a killed server leaves nobody on the port."""
     die_with_parent(server.pid)
