@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 from django import template
 from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import pgettext
+from django.utils.translation import get_language, pgettext
 
 from threadhub import __version__
 from threads import content
@@ -26,6 +27,11 @@ def version() -> str:
     return __version__
 
 
+@lru_cache(maxsize=1024)
+def _date_words(day: date, language: str) -> str:
+    return formats.date_format(day, pgettext("date format", "j M Y"))
+
+
 @register.simple_tag
 def moment(value: datetime | None, *, with_time: bool = False) -> SafeString | str:
     """Show a time: how long ago for a week, then the date; exact time and zone in the title."""
@@ -33,8 +39,8 @@ def moment(value: datetime | None, *, with_time: bool = False) -> SafeString | s
         return "—"
     local = timezone.localtime(value)
     is_recent = abs(timezone.now() - value) < _RELATIVE_FOR
-    date = formats.date_format(local, pgettext("date format", "j M Y"))
-    older = f"{date}, {local:%H:%M}" if with_time else date
+    words = _date_words(local.date(), get_language() or "")
+    older = f"{words}, {local:%H:%M}" if with_time else words
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
         value.astimezone(UTC).isoformat(timespec="seconds"),

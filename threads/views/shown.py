@@ -10,9 +10,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from threads import content
 from threads.models import Message
+from threads.templatetags.pages import moment
 
 _ASIDES = {
     Message.Kind.TOOL_CALL,
@@ -50,6 +52,12 @@ class ShownMessage:
     sources: tuple[ShownSource, ...]
     preview: str
     is_hit: bool
+    role: str  # in the reader's language
+    icon: str
+    colour: str  # the class that colours it: a role
+    speaker: str  # the assistant's or author's name
+    when: SafeString | str
+    has_badges: bool
     previous_hit: str = ""  # where the one before is: an address; empty where there is none
     next_hit: str = ""
 
@@ -88,11 +96,16 @@ def shown(
     `address_of` makes the link to the message at a position.
     """
     order = {position: index for index, position in enumerate(hits)}
+    looks = _looks()
     rendered = []
     for message in messages:
         index = order.get(message.position)
         parts, sources = _parts(message)
         is_last = index is None or index + 1 == len(hits)
+        name, icon, colour = (
+            looks.get(message.kind) or looks.get(message.role) or looks[Message.Role.UNKNOWN]
+        )
+        speaker = str(message.assistant) if message.assistant else message.name
         rendered.append(
             ShownMessage(
                 message=message,
@@ -100,11 +113,46 @@ def shown(
                 sources=sources,
                 preview=_preview(message),
                 is_hit=index is not None,
+                role=name,
+                icon=icon,
+                colour=colour or message.role,
+                speaker=content.plain(speaker, 60) if speaker else "",
+                when=moment(message.created_at, with_time=True) if message.created_at else "",
+                has_badges=_has_badges(message),
                 previous_hit=address_of(hits[index - 1]) if index else "",
                 next_hit="" if index is None or is_last else address_of(hits[index + 1]),
             )
         )
     return rendered
+
+
+def _looks() -> dict[str, tuple[str, str, str]]:
+    """Return (name, icon, colour) by kind and by role; kinds count first, "" is the role's own."""
+    return {
+        Message.Kind.TOOL_CALL: (_("Tool call"), "wrench", "tool"),
+        Message.Kind.TOOL_OUTPUT: (_("Tool output"), "terminal", "tool"),
+        Message.Kind.REASONING: (_("Reasoning"), "brain", ""),
+        Message.Role.USER: (_("User"), "user-round", "user"),
+        Message.Role.ASSISTANT: (_("Assistant"), "bot", "assistant"),
+        Message.Role.TOOL: (_("Tool"), "wrench", "tool"),
+        Message.Role.SYSTEM: (_("System"), "settings-2", "system"),
+        Message.Role.DEVELOPER: (_("Developer"), "braces", "developer"),
+        Message.Role.UNKNOWN: (_("Unknown"), "message-square", "unknown"),
+    }
+
+
+def _has_badges(message: Message) -> bool:
+    """Whether there is more to say than who and when; most messages need no look at the rest."""
+    return bool(
+        message.removed_at
+        or message.edited_at
+        or message.is_hidden
+        or not message.is_final
+        or message.model
+        or message.input_tokens is not None
+        or message.output_tokens is not None
+        or message.time_source != Message.TimeSource.GIVEN
+    )
 
 
 def stretches(messages: Iterable[ShownMessage]) -> list[Stretch]:
@@ -122,6 +170,8 @@ def _marked(part: ShownPart, spans: content.Spans) -> ShownPart:
 
 def _preview(message: Message) -> str:
     """Return the line that stands for a folded message; a call without the tool's name."""
+    if message.kind not in _ASIDES | _LINES:
+        return ""
     return content.plain(_body(message)[: 4 * _MAX_PREVIEW], _MAX_PREVIEW)
 
 

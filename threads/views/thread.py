@@ -8,6 +8,7 @@ from django.db.models import Max
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from threadhub.lib.ratelimit import limited
@@ -119,6 +120,13 @@ def thread_page(request: HttpRequest, thread_id: str) -> HttpResponse:
             "page_count": page_count,
             "is_long": page_count > 1,
             "metadata": _metadata(thread),
+            "base": thread.get_absolute_url(),
+            "labels": {
+                "previous": _("Previous hit"),
+                "next": _("Next hit"),
+                "source": _("As it was received"),
+                "link": _("Link to this message"),
+            },
         },
     )
 
