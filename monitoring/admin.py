@@ -36,8 +36,7 @@ class SystemMetricAdmin(Log):
         *("measured", "resolution", "cpu", "memory", "disk", "queue_length", "running_jobs"),
         *("worker_count", "threads", "messages", "tokens"),
     )
-    list_filter = ("resolution",)
-    date_hierarchy = "measured_at"
+    list_filter = ("resolution", "measured_at")
     ordering = ("-measured_at", "-pk")
     search_fields = ()
 
@@ -73,10 +72,9 @@ class SystemMetricAdmin(Log):
 @admin.register(AuditEvent)
 class AuditEventAdmin(Log):
     list_display = ("when", "actor_name", "action", "target_label", "outcome_badge", "ip")
-    list_filter = ("outcome", "target_type")
+    list_filter = ("outcome", "target_type", "at")
     search_fields = ("actor_name", "action", "target_label", "ip", "request_id")
     search_help_text = _("Actor, action, target, address or request id")
-    date_hierarchy = "at"
     ordering = ("-at", "-pk")
     fields = readonly_fields = (
         *("when", "actor_name", "ip", "request_id", "action", "target_type", "target_id"),

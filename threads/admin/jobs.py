@@ -54,11 +54,10 @@ def state_of(job: Job) -> dict[str, Any]:
 @admin.register(Job)
 class JobAdmin(ReadOnly):
     list_display = ("what", "project", "state_badge", "progress", "who", "queued", "duration")
-    list_filter = ("state", "kind", ("project", ProjectFilter))
+    list_filter = ("state", "kind", ("project", ProjectFilter), "queued_at")
     list_select_related = ("project", "requested_by")
     list_per_page = 50
     show_full_result_count = False
-    date_hierarchy = "queued_at"
     ordering = ("-queued_at", "-pk")
     actions = ("cancel_selected", "retry_selected")
     fields = readonly_fields = (
@@ -192,11 +191,10 @@ class SyncRunAdmin(ReadOnly, Managed):
         *("started", "project", "connection", "trigger", "state_badge", "read", "messages_new"),
         *("calls_made", "calls_avoided", "failed", "duration"),
     )
-    list_filter = (("project", ProjectFilter), "state", "trigger")
+    list_filter = (("project", ProjectFilter), "state", "trigger", "started_at")
     list_select_related = ("project", "connection", "connection__project")
     list_per_page = 50
     show_full_result_count = False
-    date_hierarchy = "started_at"
     ordering = ("-started_at", "-pk")
     fields = readonly_fields = (
         *("started", "duration", "state_badge", "trigger", "project", "connection", "job"),

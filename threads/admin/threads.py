@@ -174,12 +174,16 @@ class ThreadAdmin(Audited, Managed):
     )
     list_display_links = ("name",)
     list_editable = ("remark",)
-    list_filter = (("project", ProjectFilter), "store", StateFilter, RefreshFilter)
+    # A filter and no date_hierarchy, which converts every row's time to find its days:
+    # 1.7 s of a list's 1.8 s with 100,000 threads.
+    list_filter = (
+        *(("project", ProjectFilter), "store", StateFilter, RefreshFilter),
+        "last_message_timestamp",
+    )
     list_select_related = ("project",)
     list_per_page = 50
     show_full_result_count = False
     view_on_site = False  # the template has its own link, which the trash takes away
-    date_hierarchy = "last_message_timestamp"
     # As the index thread_newest is sorted, so that a page of the list reads a page of the index.
     ordering = (F("last_message_timestamp").desc(), F("id").desc())
     search_fields = ("external_id", "title")

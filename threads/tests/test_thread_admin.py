@@ -61,9 +61,8 @@ def test_it_lists_threads_with_a_fixed_number_of_queries(
     for number in range(20):
         make_thread(project, title=f"No {number}", last_message_timestamp=timezone.now())
 
-    # session, user; the filter's projects; the count for the pages; the page with its projects;
-    # first and last date, then the days, for the drill-down
-    with django_assert_num_queries(7):
+    # session, user; the filter's projects; the count for the pages; the page with its projects
+    with django_assert_num_queries(5):
         client.get(reverse(LIST))
 
 
@@ -430,8 +429,7 @@ def test_it_lists_syncs_and_jobs_with_a_fixed_number_of_queries(
             started_at=start + timedelta(hours=number),
         )
 
-    # Both: session, user; the filter's projects; the count for the pages; the page;
-    # first and last date, then the days, for the drill-down
+    # Both: session, user; the filter's projects; the count for the pages; the page
     for model in ("syncrun", "job"):
-        with django_assert_num_queries(7):
+        with django_assert_num_queries(5):
             client.get(reverse(f"admin:threads_{model}_changelist"))
