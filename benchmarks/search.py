@@ -68,6 +68,8 @@ def _arguments() -> argparse.Namespace:
 
 # The archive.
 
+# ruff: noqa: SIM905 - word lists are read as text
+
 
 def _prepare(arguments: argparse.Namespace) -> None:
     from django.core.management import call_command
@@ -160,8 +162,7 @@ def _identifier(rng: random.Random) -> str:
 def _corpus(path: Path) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """Threads of a JSONL file, over and over."""
     while True:
-        opened = gzip.open(path, "rt") if path.suffix == ".gz" else path.open()
-        with opened as lines:
+        with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as lines:
             for line in lines:
                 thread = json.loads(line)
                 texts = [(m["role"], m["content"]) for m in thread["messages"]]
@@ -171,7 +172,7 @@ def _corpus(path: Path) -> Iterator[tuple[str, list[tuple[str, str]]]]:
 
 def _dialogues(rng: random.Random) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """Made-up dialogues whose words are as unevenly frequent as in a language."""
-    syllables = "ba be bi bo bu da de di do ka ke ki ko la le li lo ma me mi mo na ne no ra re".split()
+    syllables = "ba be bi bo bu da de di do ka ke ki ko la le li lo ma me mi mo na ne no".split()
     words = list(
         dict.fromkeys("".join(rng.choices(syllables, k=rng.randint(2, 4))) for _ in range(60_000))
     )
@@ -290,10 +291,7 @@ def _queries(count: int) -> dict[str, list[str]]:
         if len(questions) < count and len(row) >= 7:
             at = rng.randint(0, len(row) - 6)
             questions.append(f"what {' '.join(row[at : at + rng.randint(3, 6)])}?")
-    idents = []
-    for text in texts:
-        if found := re.search(r"Reference (\S+)\.", text):
-            idents.append(found[1])
+    idents = [found[1] for text in texts if (found := re.search(r"Reference (\S+)\.", text))]
     return {
         "rare": between(0.00005, 0.0002, scarce),
         "mid": mid,
