@@ -224,3 +224,18 @@ def test_it_reads_json_and_shows_its_letters() -> None:
     assert content.pretty_json("no json") is None
     assert content.pretty_json('{"broken"') is None
     assert content.pretty_json("[" * 100_000) is None
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_the_allow_list_holds_without_the_parser(text: str) -> None:
+    assert_harmless(content._SANITISER.clean(text))
+
+
+def test_the_parser_holds_without_the_allow_list() -> None:
+    made = content._MARKDOWN.render(
+        "<script>x</script> <b>y</b>\n\n<img src=x>\n\n![p](https://x.org)"
+    )
+
+    assert "&lt;script&gt;" in made
+    assert "&lt;b&gt;" in made
+    assert "<img" not in made
