@@ -12,6 +12,7 @@ from monitoring.models import SystemMetric
 from monitoring.retention import thin_out_metrics
 from threadhub.lib.tasks import forget_results
 from threads import actions
+from threads.exports.kept import remove_expired
 from threads.models import Job
 
 # An export's row goes with its files, which exports look after.
@@ -43,11 +44,12 @@ def prune_expired() -> str:
         .filter(kind__in=_PRUNED_KINDS, finished_at__lt=now - KEEP_JOBS)
         .delete()
     )
+    exports = remove_expired(now)
     results = forget_results(before=now - KEEP_JOBS)
     sessions, _ = Session.objects.filter(expire_date__lt=now).delete()
     return (
-        f"Merged {merged} figures; removed {jobs} jobs, {results} task results"
-        f" and {sessions} sessions."
+        f"Merged {merged} figures; removed {jobs} jobs, {exports} exports, {results}"
+        f" task results and {sessions} sessions."
     )
 
 

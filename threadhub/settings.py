@@ -82,6 +82,7 @@ THREADHUB_RATES = {
     "search": "120/m",
     "read": "300/m",  # threads, their print views and sources
     "poll": "240/m",  # pages that follow a job
+    "export": "30/m",
     "change": "60/m",  # starting, cancelling and repeating work
 }
 LOGIN_URL = "admin:login"

@@ -8,20 +8,23 @@ import socket
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from django.conf import settings
 from django.core.cache import cache
 from django.db.models import F
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
-from projects.models import Connection
+from projects.models import Connection, Project
 from threadhub.lib.tasks import enqueue
 from threads import sync
 from threads.archive import ImportReport, ingest
+from threads.exports import ExportCancelled, ExportError, ExportOrder, make, select
+from threads.exports.kept import export_path
 from threads.imports import Place, UnreadableFile, reader
 from threads.models import Job, SyncRun
 from threads.models.job import LEASE, MAX_ATTEMPTS
@@ -333,6 +336,55 @@ def _keep_place(job: Job, report: ImportReport, place: Place) -> bool:
     return mine.update(result=result) == 1
 
 
+# Exports.
+
+
+def run_export_task(*, job_id: str) -> str:
+    """Make the file of an export; it stays with the job until it expires."""
+    return _run(job_id, _export)
+
+
+def _export(job: Job) -> str:
+    now = timezone.now()
+    order = ExportOrder.from_json(job.parameters)
+    with translation.override(order.language):
+        # What the person may read now, not when they asked.
+        within = Project.objects.visible_to(job.requested_by)
+        selected = select(order, within=within, now=now, allow_scans=True)
+        total, last = len(selected.thread_ids), 0.0
+        job.advance(now=now, done=0, total=total)
+
+        def progress(done: int) -> bool:
+            nonlocal last
+            moment = time.monotonic()
+            if moment - last < _ADVANCE_SECONDS:
+                return True
+            last = moment
+            return job.advance(now=timezone.now(), done=done)
+
+        try:
+            made = make(
+                order,
+                export_path(job.pk),
+                selected,
+                by=job.requested_by,
+                now=now,
+                progress=progress,
+            )
+        except ExportCancelled:
+            return _end_if_cancelled(job) or _("Another worker has taken it over.")
+        except ExportError as error:
+            job.finish(now=timezone.now(), error=str(error))
+            return str(error)
+        sentence = _("%(threads)d threads with %(messages)d messages exported.") % {
+            "threads": made.threads,
+            "messages": made.messages,
+        }
+    job.advance(now=timezone.now(), done=total)
+    job.finish(now=timezone.now(), result={"message": sentence, **asdict(made)})
+    return sentence
+
+
 # Upkeep.
 
 
@@ -372,4 +424,5 @@ def _mark_queued(job: Job, now: datetime) -> bool:
 _TASKS: dict[str, Callable[..., str]] = {
     Job.Kind.SYNC_PROJECT: sync_project_task,
     Job.Kind.IMPORT: run_import_task,
+    Job.Kind.EXPORT: run_export_task,
 }

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django.urls import path
 
+from threads.views import exports, jobs, search, site, thread
 from threads.views import help as help_views
-from threads.views import jobs, search, site, thread
 
 app_name = "threads"
 urlpatterns = [
@@ -17,6 +17,10 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/", jobs.job_page, name="job"),
     path("jobs/<uuid:job_id>/cancel/", jobs.cancel, name="cancel_job"),
     path("jobs/<uuid:job_id>/retry/", jobs.retry, name="retry_job"),
+    path("exports/", exports.export_list, name="exports"),
+    path("exports/new/", exports.new_export, name="new_export"),
+    path("exports/<uuid:job_id>/", exports.export_page, name="export"),
+    path("exports/<uuid:job_id>/file/", exports.export_file, name="export_file"),
     path("help/search/", help_views.search_help, name="search_help"),
     path("robots.txt", site.robots, name="robots"),
     path("favicon.ico", site.favicon, name="favicon"),

@@ -5,6 +5,7 @@ Who may ask is the caller's business: rows come from `visible_to(user)` or `mana
 
 from __future__ import annotations
 
+from threads.actions.exports import request_export
 from threads.actions.imports import request_import
 from threads.actions.jobs import Refused, cancel_job, queue_job, retry_job
 from threads.actions.keeping import hold_threads, restore_threads, trash_threads
@@ -26,6 +27,7 @@ __all__ = [
     "load_sample",
     "queue_job",
     "remove_sample",
+    "request_export",
     "request_import",
     "request_project_sync",
     "request_sync",

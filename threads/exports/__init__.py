@@ -1,82 +1,23 @@
-"""Threads out of the archive, in every format people need. Formats load their libraries late."""
+"""Threads out of the archive, in every format people need."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from importlib import import_module
-from typing import BinaryIO
-
-from django.utils.translation import gettext_lazy as _
-
-from threads.exports.base import Exporter, ExportError, Options, Write, Written
+from threads.exports.base import Exporter, ExportError, Options, Written
 from threads.exports.files import ExportCancelled, MadeFile, make_file
-from threads.exports.records import ThreadRecord
+from threads.exports.formats import EXPORTERS
+from threads.exports.order import ExportOrder, Selected, make, select
 
 __all__ = [
     "EXPORTERS",
     "ExportCancelled",
     "ExportError",
+    "ExportOrder",
     "Exporter",
     "MadeFile",
     "Options",
+    "Selected",
     "Written",
+    "make",
     "make_file",
+    "select",
 ]
-
-
-def _late(module: str) -> Write:
-    """Import a format's module when it is written: the web process loads no openpyxl."""
-
-    def write(records: Iterable[ThreadRecord], target: BinaryIO, options: Options) -> Written:
-        written: Written = import_module(f"threads.exports.{module}").write(
-            records, target, options
-        )
-        return written
-
-    return write
-
-
-_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-
-EXPORTERS = {
-    exporter.key: exporter
-    for exporter in (
-        Exporter("xlsx", _("Excel"), "xlsx", _XLSX, _late("xlsx")),
-        Exporter("csv", _("CSV"), "csv", "text/csv; charset=utf-8", _late("csv_file")),
-        Exporter(
-            "jsonl",
-            _("JSON Lines"),
-            "jsonl",
-            "application/x-ndjson",
-            _late("jsonl"),
-            needs_source=True,
-        ),
-        Exporter(
-            "md",
-            _("Markdown"),
-            "md",
-            "text/markdown; charset=utf-8",
-            _late("markdown"),
-            needs_source=True,
-            one_file_per_thread=True,
-        ),
-        Exporter(
-            "html",
-            _("Web page"),
-            "html",
-            "text/html; charset=utf-8",
-            _late("html"),
-            needs_source=True,
-            one_file_per_thread=True,
-        ),
-        Exporter(
-            "pdf",
-            _("PDF"),
-            "pdf",
-            "application/pdf",
-            _late("pdf"),
-            needs_source=True,
-            one_file_per_thread=True,
-        ),
-    )
-}

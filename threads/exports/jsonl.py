@@ -28,7 +28,10 @@ def _as_imported(message: Message) -> dict[str, Any] | None:
         return None
     if not isinstance(raw, dict):
         return None
-    return {"id": message.remote_id, **raw}
+    found = {"id": message.remote_id, **raw}
+    if message.created_at is not None:  # the archive's own: the sample's times are moved
+        found["created_at"] = message.created_at.isoformat()
+    return found
 
 
 def _content(message: Message) -> str | list[dict[str, Any]]:

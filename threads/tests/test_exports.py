@@ -1,0 +1,383 @@
+"""Exports from page, command and worker: the threads on the screen, for who may see them."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+from django.test import Client
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
+
+from monitoring.models import AuditEvent
+from monitoring.tasks import prune_expired
+from projects.models import Project
+from threads import actions, search, tasks
+from threads.exports import ExportOrder, order
+from threads.exports.kept import KEPT, export_path
+from threads.exports.selection import found_threads
+from threads.models import Job, MessageSource, Thread
+from threads.search.query import parse
+from threads.tests.factories import NOW, make_conversation, make_project
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(settings: Settings, tmp_path: Path) -> None:
+    settings.THREADHUB_DATA_DIR = tmp_path
+
+
+def make_sourced(*texts: str, **fields: Any) -> Thread:
+    thread = make_conversation(*texts, **fields)
+    for message in thread.messages.all():
+        MessageSource.objects.create(message=message)
+    Thread.objects.filter(pk=thread.pk).update(item_count=len(texts), message_count=len(texts))
+    return thread
+
+
+def sign_in(client: Client, **fields: Any) -> User:
+    user = User.objects.create_user("ann", **fields)
+    client.force_login(user)
+    return user
+
+
+def content_of(response: Any) -> bytes:
+    return b"".join(response.streaming_content)
+
+
+def lines_of(content: bytes) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in content.decode().splitlines()]
+
+
+def ids_of(content: bytes) -> list[str]:
+    return [line["id"] for line in lines_of(content)]
+
+
+WORDS = [
+    "refund",
+    "invoice",
+    "late",
+    "退款",
+    "role:user",
+    "-invoice",
+    "OR",
+    '"late refund"',
+    "sort:oldest",
+]
+
+
+@hypothesis_settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(st.sampled_from(WORDS), max_size=4).map(" ".join))
+def test_it_exports_what_the_screen_shows(text: str) -> None:
+    project = make_project()
+    for number in range(5):
+        make_sourced("refund", "late invoice" if number % 2 else "late refund", project=project)
+        make_sourced("退款 invoice", project=project)
+    within = Project.objects.filter(pk=project.pk)
+
+    exported = found_threads(text, within=within, now=NOW, zone=order.UTC, allow_scans=True)
+
+    query = parse(text, now=NOW, zone=order.UTC)
+    shown: list[int] = []
+    cursor = None
+    while True:
+        page = search.find(query, within=within, limit=3, cursor=cursor, now=NOW)
+        shown += [result.thread.pk for result in page.results]
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert exported == shown
+
+
+def test_it_answers_a_small_export_at_once(client: Client) -> None:
+    sign_in(client)
+    make_sourced("refund me@example.org", title="First", external_id="conv_1")
+    make_sourced("invoice", external_id="conv_2")
+
+    response = client.post("/exports/new/", {"q": "refund", "form": "jsonl", "rows": "messages"})
+
+    content = content_of(response)
+    assert ids_of(content) == ["conv_1"]
+    assert b"me@example.org" in content
+    assert "attachment" in response["Content-Disposition"]
+    assert "no-store" in response["Cache-Control"]
+    event = AuditEvent.objects.get(action="export")
+    assert (event.actor_name, event.details["query"], event.details["threads"]) == (
+        "ann",
+        "refund",
+        1,
+    )
+
+
+def test_it_hides_addresses_from_visitors_whatever_they_ask_for(client: Client) -> None:
+    make_sourced("refund me@example.org")
+
+    response = client.post("/exports/new/", {"q": "refund", "form": "md"})
+
+    content = content_of(response)
+    assert b"[e-mail]" in content
+    assert b"me@example.org" not in content
+
+
+def test_it_exports_nothing_that_the_reader_may_not_see(client: Client) -> None:
+    sign_in(client)
+    hidden = make_project("Hidden", visibility=Project.Visibility.PRIVATE)
+    secret = make_sourced("refund secret", project=hidden)
+    public = make_sourced("refund")
+
+    found = client.post("/exports/new/", {"q": "refund", "form": "jsonl"})
+    chosen = client.post("/exports/new/", {"thread": secret.short_id, "form": "jsonl"})
+
+    assert ids_of(content_of(found)) == [public.external_id]
+    assert chosen.status_code == 400
+    assert b"nothing to export" in chosen.content
+
+
+def test_it_exports_chosen_threads_in_their_order(client: Client) -> None:
+    first, second = make_sourced("one"), make_sourced("two")
+
+    response = client.post(
+        "/exports/new/", {"thread": f"{second.short_id},{first.short_id}", "form": "jsonl"}
+    )
+
+    assert ids_of(content_of(response)) == [second.external_id, first.external_id]
+
+
+def test_it_says_before_it_starts_how_much_it_will_be(client: Client) -> None:
+    make_sourced("refund", "yes")
+
+    response = client.get("/exports/new/?q=refund")
+
+    assert b"1 thread" in response.content
+    assert b"2 messages" in response.content
+
+
+def test_it_refuses_a_large_export_to_visitors(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(order, "AT_ONCE_MESSAGES", 1)
+    make_sourced("refund", "yes")
+
+    response = client.post("/exports/new/", {"q": "refund", "form": "csv"})
+
+    assert response.status_code == 400
+    assert b"too much for a visitor" in response.content
+    assert not Job.objects.exists()
+
+
+def run_in_background(
+    client: Client, capture: DjangoCaptureOnCommitCallbacks, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Job, str]:
+    monkeypatch.setattr(order, "AT_ONCE_MESSAGES", 1)
+    with capture():  # the queue's task is run by hand below
+        response = client.post("/exports/new/", {"q": "refund", "form": "md", "zipped": "on"})
+    job = Job.objects.get()
+    assert response["Location"] == f"/exports/{job.pk}/"
+    sentence = tasks.run_export_task(job_id=str(job.pk))
+    job.refresh_from_db()
+    return job, sentence
+
+
+def test_it_makes_a_large_export_in_the_background(
+    client: Client,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sign_in(client)
+    make_sourced("refund", "yes", title="A")
+    make_sourced("refund", "no", title="B")
+
+    job, sentence = run_in_background(client, django_capture_on_commit_callbacks, monkeypatch)
+
+    assert sentence == "2 threads with 4 messages exported."
+    assert (job.state, job.done_count, job.total_count) == ("done", 2, 2)
+    page = client.get(f"/exports/{job.pk}/")
+    assert job.result["sha256"].encode() in page.content
+    file = content_of(client.get(f"/exports/{job.pk}/file/"))
+    assert sorted(zipfile.ZipFile(io.BytesIO(file)).namelist()) == ["A.md", "B.md", "manifest.json"]
+    assert f"/exports/{job.pk}/".encode() in client.get("/exports/").content
+
+
+def test_it_gives_the_file_to_nobody_else(
+    client: Client,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sign_in(client)
+    make_sourced("refund", "yes")
+    job, _ = run_in_background(client, django_capture_on_commit_callbacks, monkeypatch)
+
+    other = Client()
+    other.force_login(User.objects.create_superuser("root"))
+
+    for stranger in (other, Client()):
+        for address in (f"/exports/{job.pk}/", f"/exports/{job.pk}/file/"):
+            assert stranger.get(address).status_code == 404
+
+
+def test_it_exports_what_the_person_may_see_when_it_is_made(
+    client: Client,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    user = sign_in(client)
+    project = make_project(visibility=Project.Visibility.MEMBERS)
+    project.members.add(user)
+    make_sourced("refund", "yes", project=project)
+    with django_capture_on_commit_callbacks():
+        job = actions.request_export(ExportOrder(form="csv", query="refund"), by=user)
+    project.members.remove(user)
+
+    sentence = tasks.run_export_task(job_id=str(job.pk))
+
+    assert "nothing to export" in sentence
+    assert not export_path(job.pk).exists()
+
+
+def test_it_stops_when_it_is_cancelled(
+    client: Client,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    user = sign_in(client)
+    make_sourced("refund", "yes")
+    monkeypatch.setattr(tasks, "_ADVANCE_SECONDS", 0.0)
+    with django_capture_on_commit_callbacks():
+        job = actions.request_export(ExportOrder(form="csv", query="refund"), by=user)
+
+    def cancel_then_make(*args: Any, **kwargs: Any) -> Any:
+        actions.cancel_job(job, by=user)
+        return order.make(*args, **kwargs)
+
+    monkeypatch.setattr(tasks, "make", cancel_then_make)
+    tasks.run_export_task(job_id=str(job.pk))
+
+    job.refresh_from_db()
+    assert job.state == Job.State.CANCELLED
+    assert not export_path(job.pk).exists()
+
+
+def test_it_queues_the_same_export_once(
+    client: Client, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
+    user = sign_in(client)
+
+    with django_capture_on_commit_callbacks():
+        first = actions.request_export(ExportOrder(form="csv", query="refund"), by=user)
+        second = actions.request_export(ExportOrder(form="csv", query="refund"), by=user)
+        third = actions.request_export(ExportOrder(form="md", query="refund"), by=user)
+
+    assert first.pk == second.pk != third.pk
+
+
+def test_it_removes_files_and_jobs_when_they_expire(
+    client: Client,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sign_in(client)
+    make_sourced("refund", "yes")
+    job, _ = run_in_background(client, django_capture_on_commit_callbacks, monkeypatch)
+    prune_expired()
+    assert export_path(job.pk).exists()
+    assert job.finished_at is not None
+    Job.objects.update(finished_at=job.finished_at - KEPT)
+
+    prune_expired()
+
+    assert not export_path(job.pk).exists()
+    assert not Job.objects.exists()
+
+
+def test_it_says_when_the_file_is_gone(
+    client: Client,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sign_in(client)
+    make_sourced("refund", "yes")
+    job, _ = run_in_background(client, django_capture_on_commit_callbacks, monkeypatch)
+    export_path(job.pk).unlink()
+
+    response = client.get(f"/exports/{job.pk}/file/", follow=True)
+
+    assert b"no longer there" in response.content
+
+
+def test_it_exports_from_the_shell(tmp_path: Path) -> None:
+    make_sourced("refund", project=make_project("Shop", slug="shop"), external_id="conv_1")
+    make_sourced("refund", project=make_project("Desk", slug="desk"), external_id="conv_2")
+    path = tmp_path / "out.jsonl"
+
+    call_command(
+        "export_threads", query="refund", project=["shop"], format="jsonl", output=str(path)
+    )
+    assert ids_of(path.read_bytes()) == ["conv_1"]
+
+    call_command("export_threads", thread=["conv_2"], format="jsonl", output=str(path))
+    assert ids_of(path.read_bytes()) == ["conv_2"]
+
+    with pytest.raises(CommandError, match="There is no project nope"):
+        call_command("export_threads", project=["nope"], format="jsonl", output=str(path))
+    with pytest.raises(CommandError, match="nothing to export"):
+        call_command("export_threads", query="zzzz", format="jsonl", output=str(path))
+    with pytest.raises(CommandError, match="no column 'x'"):
+        call_command("export_threads", columns="x", format="csv", output=str(path))
+
+
+def test_it_reads_what_it_exported_without_a_change(tmp_path: Path) -> None:
+    line = {
+        "id": "conv_1",
+        "title": "T",
+        "created_at": "2026-01-01T00:00:00Z",
+        "messages": [
+            {"role": "user", "content": "=1+1\r\n退款", "created_at": 1767225600},
+            {
+                "id": "m",
+                "role": "assistant",
+                "content": "",
+                "tool_calls": [{"function": {"name": "f"}}],
+            },
+        ],
+    }
+    first, second = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    first.write_text(json.dumps(line) + "\n")
+    make_project("Shop", slug="shop")
+    call_command("import_threads", str(first), project="shop")
+    call_command("export_threads", project=["shop"], format="jsonl", output=str(second))
+    report = tmp_path / "report.json"
+
+    call_command("import_threads", str(second), project="shop", report=str(report))
+
+    (counts,) = json.loads(report.read_text()).values()
+    assert (counts["threads_unchanged"], counts["messages_changed"], counts["messages_new"]) == (
+        1,
+        0,
+        0,
+    )
+
+
+def test_it_loads_no_file_format_in_the_web_process() -> None:
+    code = (
+        "import os, sys, django; os.environ['DJANGO_SETTINGS_MODULE'] = 'threadhub.settings';"
+        "django.setup(); import threadhub.urls;"
+        "print([n for n in ('openpyxl', 'xhtml2pdf', 'reportlab', 'openai') if n in sys.modules])"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+
+    assert answer.stdout.strip() == "[]"
