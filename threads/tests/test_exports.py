@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import zipfile
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -88,9 +89,9 @@ def test_it_exports_what_the_screen_shows(text: str) -> None:
         make_sourced("退款 invoice", project=project)
     within = Project.objects.filter(pk=project.pk)
 
-    exported = found_threads(text, within=within, now=NOW, zone=order.UTC, allow_scans=True)
+    exported = found_threads(text, within=within, now=NOW, zone=UTC, allow_scans=True)
 
-    query = parse(text, now=NOW, zone=order.UTC)
+    query = parse(text, now=NOW, zone=UTC)
     shown: list[int] = []
     cursor = None
     while True:
