@@ -65,7 +65,9 @@ def limited(name: str) -> Callable[[View[P]], View[P]]:
 
     def decorate(view: View[P]) -> View[P]:
         @functools.wraps(view)
-        def limited_view(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        def limited_view(
+            request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs
+        ) -> HttpResponse:
             wait_seconds = seconds_to_wait(request, name)
             if wait_seconds is not None:
                 return too_many(request, wait_seconds)
