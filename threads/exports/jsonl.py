@@ -26,8 +26,8 @@ def _as_imported(message: Message) -> dict[str, Any] | None:
         raw = json.loads(message.source.raw)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(raw, dict):
-        return None
+    if not isinstance(raw, dict) or "role" not in raw:
+        return None  # another format's shape: the columns say it in ours
     found = {"id": message.remote_id, **raw}
     if message.created_at is not None:  # the archive's own: the sample's times are moved
         found["created_at"] = message.created_at.isoformat()
@@ -45,27 +45,28 @@ def _content(message: Message) -> str | list[dict[str, Any]]:
     )
     if not has_more:
         return message.text
-    made: list[dict[str, Any]] = []
-    for part in spoken if is_exact else [{"kind": "text", "text": message.text}]:
-        text = part.get("text", "")
-        if part["kind"] == "refusal":
-            made.append({"type": "refusal", "refusal": text})
-        else:
-            notes = part.get("annotations")
-            made.append({"type": "text", "text": text} | ({"annotations": notes} if notes else {}))
-    made += [
-        _filled(
-            {
-                "type": part["kind"],
-                "name": part.get("text"),
-                "url": part.get("url"),
-                "file_id": part.get("file_id"),
-                "mime": part.get("mime"),
-            }
-        )
-        for part in attached
-    ]
-    return made
+    kept = [part for part in parts if part in spoken or part in attached]
+    if not is_exact:
+        kept = [{"kind": "text", "text": message.text}, *attached]
+    return [_part(part) for part in kept]
+
+
+def _part(part: dict[str, Any]) -> dict[str, Any]:
+    text = part.get("text", "")
+    if part["kind"] == "refusal":
+        return {"type": "refusal", "refusal": text}
+    if part["kind"] == "text":
+        notes = part.get("annotations")
+        return {"type": "text", "text": text} | ({"annotations": notes} if notes else {})
+    return _filled(
+        {
+            "type": part["kind"],
+            "name": part.get("text"),
+            "url": part.get("url"),
+            "file_id": part.get("file_id"),
+            "mime": part.get("mime"),
+        }
+    )
 
 
 def _message(message: Message, *, is_imported: bool) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 `{"id", "title", "created_at", "user", "source", "remark", "tags", "metadata", "messages": [{"id",
 "role", "content", "created_at", "model", "name", "tool_calls", "usage"}]}`. Only `messages` and
 each one's `role` are required. A message may also carry `kind`, `type`, `status`, `group_id`,
-`branch` and `is_hidden`, which are those of the archive. Times are ISO 8601 or Unix seconds.
+`assistant_id`, `branch` and `is_hidden`, which are those of the archive. Times are ISO 8601 or
+Unix seconds. Lines of some other shapes are read as well: `shapes` names them.
 
 A line that is wrong is reported and the rest goes on. It is left out as a whole: a thread without
 one of its messages would look complete, and the message would come back in the wrong place.
@@ -21,7 +22,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 from threads.imports.base import ImportedThread, Place, Problem
-from threads.sources import Part, RemoteMessage, RemoteThread
+from threads.imports.shapes import interchange
+from threads.sources import Part, RemoteMessage, RemoteThread, Usage
 
 LONGEST_LINE = 32 * 1024 * 1024  # bytes; parsed it takes several times that in memory
 _LONGEST_ID = 200
@@ -36,7 +38,7 @@ _KINDS = frozenset(
 )
 
 
-class _Wrong(Exception):
+class Wrong(Exception):
     """The line cannot be taken; the text says why."""
 
 
@@ -51,7 +53,7 @@ def read_jsonl(path: Path, *, start: Place = Place()) -> Iterator[ImportedThread
                 return
             is_too_long = len(line) > LONGEST_LINE
             size = len(line) + (_skip_line(file) if is_too_long else 0)
-            place = Place(place.line + 1, place.offset + size)
+            before, place = place, Place(place.line + 1, place.offset + size)
             if is_too_long:
                 limit = LONGEST_LINE // 1024 // 1024
                 yield Problem(place, f"The line is longer than {limit} MB.")
@@ -61,11 +63,24 @@ def read_jsonl(path: Path, *, start: Place = Place()) -> Iterator[ImportedThread
             if not line.strip():
                 continue
             try:
-                thread, messages = _thread(_parse(line))
-            except _Wrong as wrong:
+                found = list(threads_in(_parse(line)))
+            except Wrong as wrong:
                 yield Problem(place, str(wrong))
-            else:
-                yield ImportedThread(place, thread, messages)
+                continue
+            for number, (thread, messages) in enumerate(found, 1):
+                # Reading goes on behind the line once all of its threads are stored.
+                yield ImportedThread(place if number == len(found) else before, thread, messages)
+
+
+def threads_in(
+    record: dict[str, Any],
+) -> Iterator[tuple[RemoteThread, tuple[RemoteMessage, ...]]]:
+    """Yield the threads in a record of a known shape: one, as a rule.
+
+    :raises Wrong: when it cannot be taken.
+    """
+    for found in interchange(record):
+        yield _thread(found)
 
 
 def _skip_line(file: BinaryIO) -> int:
@@ -79,25 +94,23 @@ def _skip_line(file: BinaryIO) -> int:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise _Wrong(f"{name} is not JSON.")
+    raise Wrong(f"{name} is not JSON.")
 
 
 def _parse(line: bytes) -> dict[str, Any]:
     try:
         record = json.loads(line.decode(), parse_constant=_refuse_constant)
     except UnicodeDecodeError as error:
-        raise _Wrong(f"The line is not UTF-8 (byte {error.start + 1}).") from error
+        raise Wrong(f"The line is not UTF-8 (byte {error.start + 1}).") from error
     except json.JSONDecodeError as error:
         hint = " The file must have one JSON object a line." if len(line) < 4 else ""
-        raise _Wrong(
-            f"This is not JSON: {error.msg} at character {error.pos + 1}.{hint}"
-        ) from error
+        raise Wrong(f"This is not JSON: {error.msg} at character {error.pos + 1}.{hint}") from error
     except (RecursionError, ValueError) as error:
-        raise _Wrong(
+        raise Wrong(
             "The JSON is nested too deeply, or has a number of thousands of digits."
         ) from error
     if not isinstance(record, dict):
-        raise _Wrong("The line is no JSON object.")
+        raise Wrong("The line is no JSON object.")
     return record
 
 
@@ -114,16 +127,16 @@ def _text(record: dict[str, Any], name: str, what: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise _Wrong(f"{what}: {name} must be text.")
+        raise Wrong(f"{what}: {name} must be text.")
     return value
 
 
 def _identity(record: dict[str, Any], what: str) -> str:
     value = _text(record, "id", what)
     if len(value) > _LONGEST_ID:
-        raise _Wrong(f"{what}: its id is longer than {_LONGEST_ID} characters.")
+        raise Wrong(f"{what}: its id is longer than {_LONGEST_ID} characters.")
     if not value.isprintable() or value != value.strip():
-        raise _Wrong(f"{what}: its id has spaces around it or characters that cannot be seen.")
+        raise Wrong(f"{what}: its id has spaces around it or characters that cannot be seen.")
     return value
 
 
@@ -132,7 +145,7 @@ def _moment(record: dict[str, Any], what: str) -> datetime | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise _Wrong(f"{what}: created_at must be a time.")
+        raise Wrong(f"{what}: created_at must be a time.")
     try:
         if isinstance(value, str):
             moment = datetime.fromisoformat(value)
@@ -140,20 +153,20 @@ def _moment(record: dict[str, Any], what: str) -> datetime | None:
         seconds = value / 1000 if abs(value) > _MILLISECONDS else value
         return datetime.fromtimestamp(seconds, tz=UTC)
     except (ValueError, OverflowError, OSError) as error:
-        raise _Wrong(f"{what}: created_at is not a time: {str(value)[:40]!r}.") from error
+        raise Wrong(f"{what}: created_at is not a time: {str(value)[:40]!r}.") from error
 
 
 def _thread(record: dict[str, Any]) -> tuple[RemoteThread, tuple[RemoteMessage, ...]]:
     what = "The thread"
     given = record.get("messages")
     if not isinstance(given, list):
-        raise _Wrong("There is no list of messages.")
+        raise Wrong("There is no list of messages.")
     metadata = record.get("metadata")
     if metadata is not None and not isinstance(metadata, dict):
-        raise _Wrong("The thread: metadata must be an object.")
+        raise Wrong("The thread: metadata must be an object.")
     tags = record.get("tags") or []
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
-        raise _Wrong("The thread: tags must be a list of text.")
+        raise Wrong("The thread: tags must be a list of text.")
     identity = _identity(record, what)
     thread = RemoteThread(
         remote_id=identity or f"import-{_digest(_canonical(record))}",
@@ -163,6 +176,7 @@ def _thread(record: dict[str, Any]) -> tuple[RemoteThread, tuple[RemoteMessage, 
         created_at=_moment(record, what),
         metadata=metadata or {},
         store=_text(record, "source", what),
+        usage=_usage(record, what),
         remark=_text(record, "remark", what),
         tags=tuple(tags),
     )
@@ -172,25 +186,35 @@ def _thread(record: dict[str, Any]) -> tuple[RemoteThread, tuple[RemoteMessage, 
     for number, item in enumerate(given, 1):
         message = _message(item, f"Message {number}", repeated)
         if message.remote_id in identities:
-            raise _Wrong(f"Message {number} has the id of one before it: {message.remote_id}.")
+            raise Wrong(f"Message {number} has the id of one before it: {message.remote_id}.")
         identities.add(message.remote_id)
         messages.append(message)
     return thread, tuple(messages)
 
 
+def _usage(record: dict[str, Any], what: str) -> Usage | None:
+    """Return what a thread of the Assistants API cost; others tell it with their messages."""
+    usage = record.get("usage")
+    if not isinstance(usage, dict):
+        return None
+    sent, written = _count(usage, "input_tokens", what), _count(usage, "output_tokens", what)
+    total = None if sent is None or written is None else sent + written
+    return Usage(sent, written, total, source="run", is_exact=usage.get("is_exact") is True)
+
+
 def _message(item: object, what: str, repeated: Counter[str]) -> RemoteMessage:
     if not isinstance(item, dict):
-        raise _Wrong(f"{what} is no JSON object.")
+        raise Wrong(f"{what} is no JSON object.")
     role = _text(item, "role", what).lower()
     if not role:
-        raise _Wrong(f"{what} has no role.")
+        raise Wrong(f"{what} has no role.")
     parts, text = _content(item.get("content"), what)
     calls = item.get("tool_calls") or []
     if not isinstance(calls, list) or not all(isinstance(call, dict) for call in calls):
-        raise _Wrong(f"{what}: tool_calls must be a list of objects.")
+        raise Wrong(f"{what}: tool_calls must be a list of objects.")
     kind = _text(item, "kind", what)
     if kind and kind not in _KINDS:
-        raise _Wrong(f"{what}: its kind {kind[:40]!r} is not known.")
+        raise Wrong(f"{what}: its kind {kind[:40]!r} is not known.")
     if calls:
         if not parts and text:
             parts = (Part("text", text),)
@@ -201,7 +225,7 @@ def _message(item: object, what: str, repeated: Counter[str]) -> RemoteMessage:
         kind = kind or "tool_output"
     usage = item.get("usage") or {}
     if not isinstance(usage, dict):
-        raise _Wrong(f"{what}: usage must be an object.")
+        raise Wrong(f"{what}: usage must be an object.")
     raw = _canonical(item)
     identity = _identity(item, what)
     if not identity:
@@ -218,6 +242,7 @@ def _message(item: object, what: str, repeated: Counter[str]) -> RemoteMessage:
         parts=parts,
         name=_text(item, "name", what),
         model=_text(item, "model", what),
+        assistant_id=_text(item, "assistant_id", what),
         group_id=_text(item, "group_id", what),
         status=_text(item, "status", what),
         is_hidden=item.get("is_hidden") is True,
@@ -235,7 +260,7 @@ def _count(record: dict[str, Any], name: str, what: str) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
-        raise _Wrong(f"{what}: {name} must be a whole number from 0.")
+        raise Wrong(f"{what}: {name} must be a whole number from 0.")
     return value
 
 
@@ -255,7 +280,7 @@ def _content(content: object, what: str) -> tuple[tuple[Part, ...], str]:
     if isinstance(content, str):
         return (), content
     if not isinstance(content, list):
-        raise _Wrong(f"{what}: content must be text or a list of parts.")
+        raise Wrong(f"{what}: content must be text or a list of parts.")
     parts = [_part(item, what) for item in content]
     text = "\n\n".join(part.text for part in parts if part.kind in {"text", "refusal"})
     if len(parts) == 1 and parts[0] == Part("text", text):
@@ -267,7 +292,7 @@ def _part(item: object, what: str) -> Part:
     if isinstance(item, str):
         return Part("text", item)
     if not isinstance(item, dict):
-        raise _Wrong(f"{what}: a part of its content is neither text nor an object.")
+        raise Wrong(f"{what}: a part of its content is neither text nor an object.")
     kind = item.get("type", "")
     if kind in _TEXT_TYPES:
         value = item.get("text")
@@ -275,7 +300,7 @@ def _part(item: object, what: str) -> Part:
         if isinstance(value, dict):  # as in Assistants threads
             notes, value = value.get("annotations") or notes, value.get("value")
         if not isinstance(value, str):
-            raise _Wrong(f"{what}: a text part has no text.")
+            raise Wrong(f"{what}: a text part has no text.")
         kept = tuple(note for note in notes if isinstance(note, dict)) if notes else ()
         return Part("text", value, annotations=kept)
     if kind == "refusal":
