@@ -170,10 +170,10 @@ def test_it_prunes_what_has_served() -> None:
     sentence = prune_expired()
     again = prune_expired()
 
-    assert set(Job.objects.values_list("key", flat=True)) == {"recent", "running", "export"}
+    assert set(Job.objects.values_list("key", flat=True)) == {"recent", "running"}
     assert list(Session.objects.values_list("session_key", flat=True)) == ["new"]
-    assert "1 jobs" in sentence
-    assert "0 jobs" in again
+    assert "1 jobs, 1 exports" in sentence
+    assert "0 jobs, 0 exports" in again
 
 
 def test_it_asks_the_database_a_fixed_number_of_times(

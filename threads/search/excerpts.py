@@ -31,7 +31,7 @@ Span = tuple[int, int, int]  # start, end, number of the term
 
 @lru_cache(maxsize=20_000)
 def stem(word: str) -> str:
-    return str(_STEMMER.stemWord(word))
+    return str(_STEMMER.stemWord(word)) or word  # of "s" nothing would be left
 
 
 class _Plain(dict[int, str]):

@@ -60,7 +60,8 @@ def test_it_gives_back_what_a_file_brought_as_the_file_said_it() -> None:
 
     line = json.loads(text_of(jsonl.write, thread))
 
-    assert line["messages"] == [{"id": "m1", **call}]
+    sent = "2026-03-01T12:01:00+00:00"
+    assert line["messages"] == [{"id": "m1", **call, "created_at": sent}]
 
 
 def test_it_keeps_attachments_and_annotations_as_parts() -> None:

@@ -64,6 +64,10 @@ def test_it_shows_the_beginning_where_nothing_matches() -> None:
     assert snippet.endswith(" …")
 
 
+def test_it_marks_a_letter_of_which_the_stemmer_leaves_nothing() -> None:
+    assert _marker("s").snippet("0 s") == "0 <mark>s</mark>"
+
+
 @given(st.text(), st.text())
 def test_it_takes_any_text(query: str, text: str) -> None:
     snippet = _marker(query).snippet(text)
