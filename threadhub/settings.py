@@ -61,6 +61,7 @@ SECURE_CSP: dict[str, list[str]] = {
     "style-src": ["'self'"],
     "img-src": ["'self'", "data:"],
     "font-src": ["'self'"],
+    "media-src": ["'self'", "data:"],  # the question that is heard rather than seen
     "connect-src": ["'self'"],
     "form-action": ["'self'"],
     "base-uri": ["'none'"],
