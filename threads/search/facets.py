@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from projects.models import Project
 from threads.models import Message, Thread
 from threads.models.thread import Store
-from threads.search.finder import _Search
+from threads.search.finder import Search
 from threads.search.keys import time_of
 from threads.search.query import (
     FIELDS,
@@ -132,7 +132,7 @@ def _without(query: Query, field: str) -> Query:
 
 
 def _sample(query: Query, *, within: QuerySet[Project], now: datetime, cap: int) -> _Sample:
-    search = _Search(
+    search = Search(
         query, within=within, order="newest", group="thread", limit=1, after={}, now=now
     )
     plan = search.plan
@@ -140,7 +140,7 @@ def _sample(query: Query, *, within: QuerySet[Project], now: datetime, cap: int)
     if not search.visible or (plan.projects is not None and not plan.projects):
         return _Sample(keys, is_capped=False)
     if plan.lists_threads:
-        newest = search._listed().order_by(F("last_message_timestamp").desc(nulls_last=True), "-pk")
+        newest = search.listed().order_by(F("last_message_timestamp").desc(nulls_last=True), "-pk")
         found = list(newest.values_list("pk", flat=True)[: cap + 1])
         return _Sample({pk: [] for pk in found[:cap]}, is_capped=len(found) > cap)
     is_capped = False

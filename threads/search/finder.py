@@ -129,7 +129,7 @@ def find(
     not depend on `limit`. :raises ValueError: when the cursor is none of ours.
     """
     started = time.perf_counter()
-    search = _Search(
+    search = Search(
         query,
         within=within,
         order=query.sort or sort or query.order,
@@ -144,7 +144,9 @@ def find(
     return search.page(answer, started)
 
 
-class _Search:
+class Search:
+    """One query on its way through the index: its plan, and the ways to answer it."""
+
     def __init__(
         self,
         query: Query,
@@ -418,7 +420,7 @@ class _Search:
 
     def threads(self) -> _Answer:
         """Threads by their own columns, without a word to look for."""
-        rows = self._listed()
+        rows = self.listed()
         column, is_falling = {
             "oldest": ("created_at", False),
             "longest": ("message_count", True),
@@ -437,7 +439,8 @@ class _Search:
             [_Found(pk, (0, 0)) for pk in pks[: self.limit]], next=following, plan=self.plan
         )
 
-    def _listed(self) -> QuerySet[Thread]:
+    def listed(self) -> QuerySet[Thread]:
+        """Return the threads that the plan means by their own columns, in no order."""
         rows = Thread.objects.filter(trashed_at__isnull=True)
         if self.plan.projects is not None:
             rows = rows.filter(project__in=self.plan.projects)
@@ -533,7 +536,7 @@ class _Search:
             total_messages=total_messages,
             total_is_exact=is_exact,
             took_ms=round((time.perf_counter() - started) * 1000, 3),
-            explanation=explain(self.query),
+            explanation=self._explanation(),
             notices=(
                 *map(localised, self.query.notices),
                 *self.conditions.notices,
@@ -555,9 +558,15 @@ class _Search:
             total_messages=0,
             total_is_exact=True,
             took_ms=round((time.perf_counter() - started) * 1000, 3),
-            explanation=explain(self.query),
+            explanation=self._explanation(),
             notices=(*map(localised, self.query.notices), notice),
         )
+
+    def _explanation(self) -> str:
+        """Say what was searched, in the order that was used in the end."""
+        is_ranked = self.plan.text is not None
+        order = "newest" if self.order == "relevance" and not is_ranked else self.order
+        return explain(replace(self.query, sort=order, group=self.group))
 
     def _totals(self, plan: Plan, answer: _Answer) -> tuple[int, int, bool]:
         """Messages, threads, and whether both are exact."""
@@ -568,7 +577,7 @@ class _Search:
             return min(messages, COUNT_CAP), tally.threads(), is_exact
         if not answer.found and not self.after:
             return 0, 0, True
-        threads = self._listed().order_by().values("pk")[: COUNT_CAP + 1].count()
+        threads = self.listed().order_by().values("pk")[: COUNT_CAP + 1].count()
         return 0, min(threads, COUNT_CAP), threads <= COUNT_CAP
 
     def _hit_counts(self, plan: Plan, answer: _Answer) -> dict[int, int]:

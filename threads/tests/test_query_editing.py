@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from threads.search.query import Filter, Or, Query, Word, parse
-from threads.search.query.editing import chips, values_of, with_filter, without_filter
+from threads.search.query.editing import chips, values_of, with_dates, with_filter, without_filter
 
 
 def read(text: str) -> Query:
@@ -36,7 +36,7 @@ def read(text: str) -> Query:
     ],
 )
 def test_it_adds_a_filter(text: str, field: str, value: str, expected: str) -> None:
-    assert with_filter(text, field, value) == expected
+    assert with_filter(read(text), field, value) == expected
 
 
 @pytest.mark.parametrize(
@@ -55,22 +55,34 @@ def test_it_adds_a_filter(text: str, field: str, value: str, expected: str) -> N
     ],
 )
 def test_it_removes_a_filter(text: str, field: str, value: str | None, expected: str) -> None:
-    assert without_filter(text, field, value) == expected
+    assert without_filter(read(text), field, value) == expected
 
 
 def test_it_tells_metadata_keys_apart() -> None:
-    text = "meta.order:17 meta.shop:berlin"
+    query = read("meta.order:17 meta.shop:berlin")
 
-    assert with_filter(text, "meta", "18", key="order") == "meta.order:17,18 meta.shop:berlin"
-    assert without_filter(text, "meta", key="shop") == "meta.order:17"
+    assert with_filter(query, "meta", "18", key="order") == "meta.order:17,18 meta.shop:berlin"
+    assert without_filter(query, "meta", key="shop") == "meta.order:17"
 
 
 def test_it_tells_which_values_are_chosen() -> None:
-    assert values_of("tag:vip,new x -tag:old", "tag") == ("vip", "new")
+    assert values_of(read("tag:vip,new x -tag:old"), "tag") == ("vip", "new")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Refund?  now", "Refund?  now after:7d"),
+        ("after:2026-01-01 refund before:2026-02-01", "refund after:7d"),
+        ("on:2026-01 refund sort:newest", "refund sort:newest after:7d"),
+    ],
+)
+def test_it_takes_a_period_instead_of_other_dates(text: str, expected: str) -> None:
+    assert with_dates(read(text), after="7d") == expected
 
 
 def test_it_makes_a_chip_of_each_part() -> None:
-    made = chips('refund "late delivery" -tag:vip (a OR b) thread:{role:tool error}')
+    made = chips(read('refund "late delivery" -tag:vip (a OR b) thread:{role:tool error}'))
 
     assert [(chip.text, chip.field) for chip in made] == [
         ("refund", ""),
@@ -90,27 +102,27 @@ _pieces = st.sampled_from(
 
 @given(st.lists(_pieces, max_size=20).map("".join))
 def test_it_adds_and_removes_in_any_text(text: str) -> None:
-    added = with_filter(text, "tag", "new")
+    added = read(with_filter(read(text), "tag", "new"))
 
     assert "new" in values_of(added, "tag")
-    assert "new" not in values_of(without_filter(added, "tag", "new"), "tag")
-    assert values_of(without_filter(text, "tag"), "tag") == ()
+    assert "new" not in values_of(read(without_filter(added, "tag", "new")), "tag")
+    assert values_of(read(without_filter(read(text), "tag")), "tag") == ()
 
 
 @given(st.lists(_pieces, max_size=20).map("".join))
 def test_it_takes_out_any_part_and_nothing_else(text: str) -> None:
-    made = chips(text)
+    made = chips(read(text))
 
     for chip in made:
         left = [other.node for other in made if other is not chip]
-        assert [other.node for other in chips(chip.without)] == left
+        assert [other.node for other in chips(read(chip.without))] == left
         assert read(chip.without).sort == read(text).sort
 
 
 def test_it_knows_a_filter_that_cannot_be() -> None:
     with pytest.raises(KeyError):
-        with_filter("x", "colour", "red")
+        with_filter(read("x"), "colour", "red")
 
 
 def test_it_keeps_a_filters_own_writing() -> None:
-    assert chips("Tag:vip")[0].node == Filter("tag", ("vip",))
+    assert chips(read("Tag:vip"))[0].node == Filter("tag", ("vip",))

@@ -142,6 +142,21 @@ def test_newest_and_oldest_are_in_the_order_of_time() -> None:
     assert longest == oldest
 
 
+@pytest.mark.parametrize(
+    ("text", "sort", "said"),
+    [
+        ("words", "", "best match first"),
+        ("words", "oldest", "oldest first"),
+        ("words sort:newest", "oldest", "newest first"),
+        ("role:user", "relevance", "newest first"),
+    ],
+)
+def test_it_says_the_order_that_it_used(text: str, sort: str, said: str) -> None:
+    _numbered(1)
+
+    assert said in _find(text, sort=sort).explanation
+
+
 def test_new_messages_do_not_move_what_is_on_later_pages() -> None:
     project = _numbered(8)
     first = _find("common", sort="newest", limit=4)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlencode
 
 from django.core.cache import cache
-from django.db.models import Count, Max, QuerySet, Sum
+from django.db.models import Count, Max, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -19,15 +18,13 @@ from django.views.decorators.http import require_GET
 from projects.models import Project
 from threadhub.lib.ratelimit import limited
 from threads import search
-from threads.models import Message, Thread
-from threads.models.thread import Store
-from threads.search.facets import Facets, facets
-from threads.search.query import FIELDS, Notice, Query, parse
-from threads.views import refine
+from threads.models import Thread
+from threads.search.facets import facets
+from threads.search.query import Notice, Query, editing, parse
 from threads.views.reader import reader
+from threads.views.sidebar import dated, side_bar
 
 PAGE_SIZE = 20  # threads
-MAX_PROJECTS = 12  # in the side bar; the others are found by typing project:
 _ARCHIVE_SECONDS = 60  # how long the counts on the start page may be old
 
 
@@ -62,12 +59,6 @@ class Archive:
 
 
 @dataclass(frozen=True, slots=True)
-class Facet:
-    title: str
-    choices: list[refine.Choice]
-
-
-@dataclass(frozen=True, slots=True)
 class Told:
     """A notice, with the text cut around what it is about; `better` is what may be meant."""
 
@@ -96,6 +87,9 @@ def search_page(request: HttpRequest) -> HttpResponse:
         return _start_page(request)
     now = timezone.now()
     query = parse(text, now=now, zone=timezone.get_current_timezone())
+    if "since" in request.GET or "until" in request.GET:
+        days = {name: request.GET.get(name, "") for name in ("since", "until")}
+        return redirect(f"{reverse('threads:search')}?{urlencode({'q': dated(query, **days)})}")
     projects = Project.objects.visible_to(reader(request))
     cursor = request.GET.get("cursor", "")
     try:
@@ -109,7 +103,8 @@ def search_page(request: HttpRequest) -> HttpResponse:
         )
     except ValueError:  # a cursor that was cut off on its way here
         return redirect(f"{reverse('threads:search')}?{urlencode({'q': text})}")
-    chips = refine.chips(query)
+    parts = editing.chips(query)
+    chips = [chip for chip in parts if chip.field]
     context = {
         "section": "search",
         "q": text,
@@ -117,9 +112,9 @@ def search_page(request: HttpRequest) -> HttpResponse:
         "rows": [(result, result.hit_count - len(result.hits)) for result in page.results],
         "told": [Told.about(notice, text) for notice in page.notices],
         "chips": chips,
-        "words_only": refine.words_only(query),
-        "with_tools": refine.within_tools(query),
-        "facets": _facets(query, projects),
+        "words_only": editing.without_parts(query, [chip.node for chip in chips]),
+        "with_tools": editing.with_filter(query, "in", "tool"),
+        "side": side_bar(query, projects=projects),
         "sorts": _sorts(query),
         "archive": Archive.seen_by(request),
         "cursor": cursor,
@@ -139,9 +134,8 @@ def counted_facets(request: HttpRequest) -> HttpResponse:
     counted = facets(query, within=projects, now=now, zone=zone)
     context = {
         "q": text,
-        "facets": _facets(query, projects, counted),
+        "side": side_bar(query, projects=projects, counted=counted),
         "is_counted": True,
-        "is_capped": counted.is_capped,
     }
     return render(request, "threads/_facets.html", context)
 
@@ -172,59 +166,11 @@ def _examples() -> list[tuple[str, str]]:
     ]
 
 
-def _facets(
-    query: Query, projects: QuerySet[Project], counted: Facets | None = None
-) -> list[Facet]:
-    """Return the side bar. The lists that are always there stay in place when they are counted."""
-    named = list(projects.order_by("name", "pk").values_list("slug", "name")[:MAX_PROJECTS])
-    stores = [(value, label) for value, label in Store.choices if value in FIELDS["source"].values]
-    roles = [(value, label) for value, label in Message.Role.choices if value != "unknown"]
-    features = [
-        ("code", _("Code")),
-        ("tool", _("Tool calls")),
-        ("image", _("Images")),
-        ("file", _("Files")),
-        ("link", _("Links")),
-        ("error", _("Errors")),
-        ("remark", _("Remarks")),
-    ]
-    periods = [
-        ("24h", _("Last 24 hours")),
-        ("7d", _("Last 7 days")),
-        ("30d", _("Last 30 days")),
-        ("1y", _("Last year")),
-    ]
-
-    def facet(title: str, field: str, values: Iterable[tuple[str, object]]) -> Facet:
-        counts = None
-        if counted is not None and (field in {"project", "source"} or counted.months):
-            counts = {value.value: value.count for value in counted.values.get(field, ())}
-            if field == "has":
-                counts.setdefault("remark", -1)
-        labels = [(value, str(label)) for value, label in values]
-        return Facet(title, refine.choices(query, field, labels, counts=counts))
-
-    shown = [Facet(_("Date"), refine.date_choices(query, periods))]
-    if len(named) > 1:
-        shown.insert(0, facet(_("Project"), "project", named))
-    shown += [
-        facet(_("Role"), "role", roles),
-        facet(_("Contains"), "has", features),
-        facet(_("Source"), "source", stores),
-    ]
-    if counted is not None:
-        for field, title in (
-            ("tag", _("Tag")),
-            ("assistant", _("Assistant")),
-            ("model", _("Model")),
-        ):
-            if values := counted.values.get(field):
-                shown.append(facet(title, field, [(value.value, value.label) for value in values]))
-    return shown
-
-
 def _sorts(query: Query) -> list[tuple[str, str, bool]]:
     names = [("newest", _("Newest")), ("oldest", _("Oldest"))]
     if query.terms:
         names.insert(0, ("relevance", _("Best match")))
-    return [(label, refine.sorted_by(query, sort), query.order == sort) for sort, label in names]
+    return [
+        (label, editing.with_filter(query, "sort", sort), query.order == sort)
+        for sort, label in names
+    ]
