@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from threads.exports.base import Exporter, ExportError, Options, Written
-from threads.exports.files import ExportCancelled, MadeFile, make_file
+from threads.exports.base import ExportCancelled, Exporter, ExportError, Options, Written
+from threads.exports.files import MadeFile, make_file
 from threads.exports.formats import EXPORTERS
 from threads.exports.order import ExportOrder, Selected, make, select
 

@@ -12,6 +12,10 @@ from django.utils.functional import Promise
 from threads.exports.records import ThreadRecord
 
 
+class ExportCancelled(Exception):
+    """Somebody said to stop; no file is left behind."""
+
+
 class ExportError(Exception):
     """An export cannot be made as asked. The text is a sentence for the person who asked."""
 
@@ -25,6 +29,8 @@ class Options:
     :param masked: e-mail addresses, numbers and keys are hidden.
     :param zone: what times are shown in, where the format is for people.
     :param title: what the file says it holds.
+    :param still_wanted: for formats that work on after the last thread was read: asked every
+        second or so; False stops the export.
     """
 
     per_message: bool = True
@@ -32,6 +38,7 @@ class Options:
     masked: bool = False
     zone: tzinfo = UTC
     title: str = "ThreadHub"
+    still_wanted: Callable[[], bool] = lambda: True
 
 
 @dataclass(slots=True)

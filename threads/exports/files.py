@@ -8,21 +8,17 @@ import re
 import unicodedata
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from tempfile import NamedTemporaryFile, SpooledTemporaryFile
 from typing import Any, BinaryIO
 
-from threads.exports.base import Exporter, Options, Written
+from threads.exports.base import ExportCancelled, Exporter, Options, Written
 from threads.exports.records import ThreadRecord, records
 
 _IN_MEMORY = 8 * 1024 * 1024  # bytes of one document before it goes to the disk
 _LONGEST_NAME = 80  # characters; with a folder's path Windows allows 260
-
-
-class ExportCancelled(Exception):
-    """`progress` said to stop; no file is left behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +49,21 @@ def _digest(file: Any) -> str:
     return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _watched(
-    found: Iterable[ThreadRecord], progress: Callable[[int], bool]
-) -> Iterator[ThreadRecord]:
-    for number, record in enumerate(found, 1):
-        yield record
-        if not progress(number):
-            raise ExportCancelled
+class _Watch:
+    """Counts the threads that were read and asks whether to go on."""
+
+    def __init__(self, progress: Callable[[int], bool]) -> None:
+        self._progress, self.done = progress, 0
+
+    def over(self, found: Iterable[ThreadRecord]) -> Iterator[ThreadRecord]:
+        for record in found:
+            yield record
+            self.done += 1
+            if not self.still_wanted():
+                raise ExportCancelled
+
+    def still_wanted(self) -> bool:
+        return self._progress(self.done)
 
 
 def make_file(
@@ -81,7 +85,9 @@ def make_file(
     :raises ExportCancelled: when progress said so.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    found = _watched(records(thread_ids, with_source=exporter.needs_source), progress)
+    watch = _Watch(progress)
+    options = replace(options, still_wanted=watch.still_wanted)
+    found = watch.over(records(thread_ids, with_source=exporter.needs_source))
     with NamedTemporaryFile(dir=path.parent, prefix=".export-", delete=False) as file:
         partial = Path(file.name)
         target: BinaryIO = file  # type: ignore[assignment]

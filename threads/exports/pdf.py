@@ -12,7 +12,7 @@ from threadhub.lib import pdf
 from threadhub.lib.pdf.blocks import blocks, code, wide
 from threads import content
 from threads.exports import headings
-from threads.exports.base import ExportError, Options, Written
+from threads.exports.base import ExportCancelled, ExportError, Options, Written
 from threads.exports.masking import mask
 from threads.exports.records import ThreadRecord
 from threads.models import Message
@@ -75,7 +75,10 @@ def write(records: Iterable[ThreadRecord], target: BinaryIO, options: Options) -
     """
     written = Written()
     try:
-        pdf.lay_out(_lines(records, options, written), target)
+        lines = _lines(records, options, written)
+        pdf.lay_out(lines, target, still_wanted=options.still_wanted)
+    except pdf.LayoutStopped as stop:
+        raise ExportCancelled from stop
     except pdf.LayoutError as error:
         raise ExportError(
             _("The PDF could not be made (%(reason)s). Choose fewer threads, or Markdown.")

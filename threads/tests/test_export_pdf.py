@@ -15,7 +15,7 @@ from pypdf import PdfReader
 from threadhub.lib import pdf as layout
 from threadhub.lib.pdf.blocks import blocks
 from threads.exports import pdf
-from threads.exports.base import ExportError, Options
+from threads.exports.base import ExportCancelled, ExportError, Options
 from threads.exports.records import records
 from threads.models import MessageSource, Thread
 from threads.tests.factories import make_conversation
@@ -167,16 +167,29 @@ def test_it_asks_nobody_and_reads_nothing(tmp_path: Path) -> None:
 
 
 def test_it_says_when_it_is_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layout, "SECONDS", 0)
     real = layout.lay_out
 
-    def short(lines: Any, target: Any) -> None:
+    def short(lines: Any, target: Any, **_: Any) -> None:
         real(lines, target, seconds=1, memory_bytes=64 << 20)
 
     monkeypatch.setattr(layout, "lay_out", short)
 
     with pytest.raises(ExportError, match="Choose fewer threads"):
         made(make_sourced("one"))
+
+
+def test_it_stops_laying_out_when_nobody_wants_it_any_more() -> None:
+    thread = make_sourced("word " * 100_000)
+    asked: list[int] = []
+
+    def still_wanted() -> bool:
+        asked.append(1)
+        return len(asked) < 2
+
+    with pytest.raises(ExportCancelled):
+        made(thread, still_wanted=still_wanted)
+
+    assert len(asked) == 2
 
 
 def test_it_cuts_markup_into_blocks_with_the_same_text() -> None:

@@ -13,7 +13,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, BinaryIO
@@ -29,40 +30,64 @@ class LayoutError(Exception):
     """The child gave up or was stopped. The text says why, in its own words."""
 
 
+class LayoutStopped(LayoutError):
+    """Nobody wants the document any more."""
+
+
 def lay_out(
     lines: Iterable[Mapping[str, Any]],
     target: BinaryIO,
     *,
     memory_bytes: int = MEMORY_BYTES,
     seconds: int = SECONDS,
+    still_wanted: Callable[[], bool] = lambda: True,
 ) -> None:
     """Write a PDF of `lines` to `target`; `worker` says what they are.
 
     About half a second for the start of the process and 5 ms a message; the memory of this
     process does not grow with the document.
 
+    :param still_wanted: asked once a second while the child works; False stops it.
+    :raises LayoutStopped: when it said so.
     :raises LayoutError: when the document needs more than the limits, or cannot be laid out.
     """
-    with TemporaryFile() as said, TemporaryFile() as made:
+    with TemporaryFile() as said, TemporaryFile() as made, TemporaryFile() as told:
         for line in lines:
             said.write(json.dumps(line).encode() + b"\n")
         said.seek(0)
         command = [sys.executable, "-m", "threadhub.lib.pdf.worker"]
+        child = subprocess.Popen(  # noqa: S603 - our own module, and no shell
+            [*command, str(memory_bytes), str(seconds)],
+            stdin=said,
+            stdout=made,
+            stderr=told,
+            cwd=_ROOT,
+            env={name: os.environ[name] for name in _KEPT if name in os.environ},
+        )
         try:
-            done = subprocess.run(  # noqa: S603 - our own module, and no shell
-                [*command, str(memory_bytes), str(seconds)],
-                stdin=said,
-                stdout=made,
-                stderr=subprocess.PIPE,
-                cwd=_ROOT,
-                env={name: os.environ[name] for name in _KEPT if name in os.environ},
-                timeout=seconds + 30,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise LayoutError(f"longer than {seconds} seconds") from error
-        if done.returncode != 0:
-            last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
-            raise LayoutError((last or [f"exit status {done.returncode}"])[0][:200])
+            _wait_for(child, seconds=seconds, still_wanted=still_wanted)
+        finally:
+            child.kill()  # does nothing to one that has ended
+            child.wait()
+        if child.returncode != 0:
+            told.seek(0)
+            last = told.read()[-10_000:].decode(errors="replace").strip().splitlines()[-1:]
+            raise LayoutError((last or [f"exit status {child.returncode}"])[0][:200])
         made.seek(0)
         shutil.copyfileobj(made, target)
+
+
+def _wait_for(
+    child: subprocess.Popen[bytes], *, seconds: int, still_wanted: Callable[[], bool]
+) -> None:
+    until = time.monotonic() + seconds + 30  # the child's own limit is CPU time
+    while True:
+        try:
+            child.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            if not still_wanted():
+                raise LayoutStopped("stopped") from None
+            if time.monotonic() > until:
+                raise LayoutError(f"longer than {seconds} seconds") from None
+        else:
+            return
