@@ -12,3 +12,7 @@ class ProjectsConfig(AppConfig):
 
     def ready(self) -> None:
         from projects import checks  # noqa: F401 - registers them
+        from projects.models.site import rate_of
+        from threadhub.lib import ratelimit
+
+        ratelimit.use_rates(rate_of)

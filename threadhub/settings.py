@@ -78,13 +78,19 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
-# How often one account, or one address, may ask (threadhub/lib/ratelimit.py).
+# How often one account, token or address may ask, unless the settings in the admin say otherwise.
 THREADHUB_RATES = {
     "search": "120/m",
     "read": "300/m",  # threads, their print views and sources
     "poll": "240/m",  # pages that follow a job
     "export": "30/m",
     "change": "60/m",  # starting, cancelling and repeating work
+    "fresh_search": "10/m",
+    "captcha": "60/m",
+    "file": "300/m",
+    "write": "120/m",  # through the API
+    "login": "10/m",  # failures, from one address
+    "login_account": "5/5m",  # failures, of one account from anywhere
 }
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "/"

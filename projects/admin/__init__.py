@@ -1,7 +1,7 @@
-"""The console's pages for projects, tags and people."""
+"""The console's pages for projects, tags, people and the settings."""
 
 from __future__ import annotations
 
-from projects.admin import people, projects
+from projects.admin import people, projects, site
 
-__all__ = ["people", "projects"]
+__all__ = ["people", "projects", "site"]

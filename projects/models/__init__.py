@@ -1,8 +1,9 @@
-"""Projects, their tags, and the connections to the stores their threads come from."""
+"""Projects, their tags, and the connections to their stores; and what holds for the whole site."""
 
 from __future__ import annotations
 
 from projects.models.connection import Connection
 from projects.models.project import Project, Tag
+from projects.models.site import SiteSettings
 
-__all__ = ["Connection", "Project", "Tag"]
+__all__ = ["Connection", "Project", "SiteSettings", "Tag"]

@@ -1,4 +1,7 @@
-"""The named limits: how often one person may ask for what. The rates are in the settings."""
+"""The named limits: how often one person may ask for what. Counted exactly, over all processes.
+
+The built-in rates are in the settings; an app above may put others in their place.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,25 @@ P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponse]
 
 
+def _built_in(name: str) -> str:
+    rate: str = settings.THREADHUB_RATES[name]
+    return rate
+
+
+_rate_of: Callable[[str], str] = _built_in
+
+
+def use_rates(source: Callable[[str], str]) -> None:
+    """Ask `source` for the rate of a limit from now on; it raises KeyError for unknown names."""
+    global _rate_of  # noqa: PLW0603 - set once, when the apps are ready
+    _rate_of = source
+
+
 def client_key(group: str, request: HttpRequest) -> str:
-    """Return who is counted: the account, or the address; an IPv6 network of 64 bits is one."""
+    """Return who is counted: token, account or address. An IPv6 network of 64 bits is one."""
+    token = getattr(request, "api_token_id", None)
+    if token is not None:
+        return f"token:{token}"
     user = getattr(request, "user", None)
     if user is not None and user.is_authenticated:
         return f"user:{user.pk}"
@@ -40,7 +60,7 @@ def seconds_to_wait(request: HttpRequest, name: str) -> int | None:
         request,
         group=name,
         key=client_key,
-        rate=settings.THREADHUB_RATES[name],
+        rate=_rate_of(name),
         increment=True,
     )
     if not usage or not usage["should_limit"]:

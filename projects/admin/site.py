@@ -1,0 +1,64 @@
+"""The console's page for the settings of the whole site: one row, always there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from projects.admin.access import Audited
+from projects.admin.people import AdministratorsOnly
+from projects.models import SiteSettings
+
+_RATES = [name for name in settings.THREADHUB_RATES if hasattr(SiteSettings, f"rate_{name}")]
+
+
+class SiteSettingsForm(forms.ModelForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in _RATES:
+            widget = self.fields[f"rate_{name}"].widget
+            widget.attrs["placeholder"] = settings.THREADHUB_RATES[name]
+
+
+@admin.register(SiteSettings)
+class SiteSettingsAdmin(AdministratorsOnly, Audited):
+    form = SiteSettingsForm
+    fieldsets = (
+        (
+            _("Fresh searches"),
+            {"fields": ("captcha_mode", "free_fresh_searches", "fresh_search_calls")},
+        ),
+        (
+            _("Limits"),
+            {
+                "fields": [f"rate_{name}" for name in _RATES],
+                "description": _(
+                    "How often an account, a token or an address may ask: 120/m, 5/10m, 1000/d. "
+                    "Empty: the built-in limit, which is shown in grey."
+                ),
+            },
+        ),
+    )
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Go to the one row, which is made when nobody has changed it yet."""
+        if not SiteSettings.objects.exists() and self.has_change_permission(request):
+            SiteSettings().save()
+        return HttpResponseRedirect(reverse("admin:projects_sitesettings_change", args=[1]))
+
+    def response_change(self, request: HttpRequest, obj: SiteSettings) -> HttpResponse:
+        self.message_user(request, gettext("Saved. It holds from now on."))
+        return HttpResponseRedirect(request.path)

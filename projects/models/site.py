@@ -1,0 +1,114 @@
+"""What administrators change while ThreadHub runs: one row, read through the shared cache."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.cache import cache
+from django.core.validators import MaxValueValidator, RegexValidator
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+_KEY = "site-settings"
+_SECONDS = 30  # how long other processes may still see what was changed in the database by hand
+
+
+class RateField(models.CharField):  # type: ignore[type-arg]
+    """How often something may be asked for: "120/m", "5/10m"; empty is the built-in limit."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("max_length", 16)
+        kwargs.setdefault("blank", True)
+        kwargs.setdefault(
+            "validators",
+            [
+                RegexValidator(
+                    # At least a second, at most some days; 0 lets nothing through.
+                    r"^[0-9]{1,6}/([1-9][0-9]{0,2})?[smhd]$",
+                    _("Write how many in which time: 120/m, 5/10m, 1000/d."),
+                )
+            ],
+        )
+        super().__init__(*args, **kwargs)
+
+
+class SiteSettings(models.Model):
+    """The one row; `current()` is how to read it, so that a request costs no query for it."""
+
+    class CaptchaMode(models.TextChoices):
+        ARITHMETIC = "arithmetic", _("Sums")
+        TEXT = "text", _("Letters and digits")
+        MATHS = "maths", _("Derivatives")
+
+    captcha_mode = models.CharField(
+        _("questions"),
+        max_length=10,
+        choices=CaptchaMode.choices,
+        default=CaptchaMode.ARITHMETIC,
+        help_text=_("What visitors answer before a fresh search. A sound can be had instead."),
+    )
+    free_fresh_searches = models.PositiveSmallIntegerField(
+        _("fresh searches without a question"),
+        default=10,
+        help_text=_("In a day, for each member. Visitors always answer one, staff never."),
+    )
+    fresh_search_calls = models.PositiveIntegerField(
+        _("calls of a fresh search"),
+        default=300,
+        validators=[MaxValueValidator(100_000)],
+        help_text=_("At most so many, for each connection; its own limits hold as well."),
+    )
+    rate_search = RateField(_("searches"))
+    rate_read = RateField(_("threads read"))
+    rate_poll = RateField(_("looks at running work"))
+    rate_change = RateField(_("work started or stopped"))
+    rate_fresh_search = RateField(_("fresh searches"))
+    rate_captcha = RateField(_("questions and answers"))
+    rate_export = RateField(_("exports"))
+    rate_file = RateField(_("files"))
+    rate_write = RateField(_("writes through the API"))
+    rate_login = RateField(_("failed logins from an address"))
+    rate_login_account = RateField(_("failed logins of an account"))
+
+    class Meta:
+        verbose_name = _("settings")
+        verbose_name_plural = _("settings")
+        constraints = [models.CheckConstraint(condition=Q(pk=1), name="site_settings_are_one_row")]
+
+    def __str__(self) -> str:
+        return str(_("Settings"))
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.pk = 1
+        super().save(*args, **kwargs)
+        self.remember()
+
+    def remember(self) -> None:
+        """Let all processes see these settings from now on."""
+        values = {field.attname: getattr(self, field.attname) for field in _fields()}
+        cache.set(_KEY, values, _SECONDS)
+
+    @classmethod
+    def current(cls) -> SiteSettings:
+        """Return the settings that hold now. One call to the cache; one query twice a minute."""
+        known = cache.get(_KEY)
+        if known is None or set(known) != {field.attname for field in _fields()}:
+            row = cls.objects.filter(pk=1).first() or cls()
+            row.remember()
+            return row
+        return cls(**known)
+
+
+def _fields() -> list[models.Field[Any, Any]]:
+    return [field for field in SiteSettings._meta.concrete_fields if not field.primary_key]
+
+
+def rate_of(name: str) -> str:
+    """Return the rate of a limit: the administrators', or the one in the settings.
+
+    :raises KeyError: when there is no limit of that name.
+    """
+    built_in: str = settings.THREADHUB_RATES[name]
+    return getattr(SiteSettings.current(), f"rate_{name}", "") or built_in

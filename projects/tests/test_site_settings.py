@@ -1,0 +1,84 @@
+"""Limits and other settings change while ThreadHub runs, and hold at once."""
+
+from __future__ import annotations
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser, User
+from django.core.exceptions import ValidationError
+from django.test import Client, RequestFactory
+
+from monitoring.models import AuditEvent
+from projects.models import SiteSettings
+from projects.models.site import rate_of
+from threadhub.lib.ratelimit import seconds_to_wait
+
+pytestmark = pytest.mark.django_db
+
+
+def test_it_has_a_field_for_every_limit() -> None:
+    fields = {field.name for field in SiteSettings._meta.fields}
+
+    assert {f"rate_{name}" for name in settings.THREADHUB_RATES} == {
+        name for name in fields if name.startswith("rate_")
+    }
+
+
+def test_it_takes_the_built_in_limit_where_none_is_given() -> None:
+    SiteSettings(rate_search="3/m").save()
+
+    assert rate_of("search") == "3/m"
+    assert rate_of("read") == settings.THREADHUB_RATES["read"]
+
+
+def test_it_limits_as_was_saved_last() -> None:
+    request = RequestFactory().get("/")
+    request.user = AnonymousUser()
+
+    SiteSettings(rate_search="1/h").save()
+    passed = [seconds_to_wait(request, "search") is None for _ in range(2)]
+    SiteSettings(rate_search="100/h").save()
+
+    assert passed == [True, False]
+    assert seconds_to_wait(request, "search") is None
+
+
+def test_it_reads_the_row_once_for_many_requests(django_assert_num_queries: object) -> None:
+    SiteSettings(free_fresh_searches=3).save()
+
+    with django_assert_num_queries(0):  # type: ignore[operator]
+        assert SiteSettings.current().free_fresh_searches == 3
+
+
+def test_it_stays_one_row() -> None:
+    SiteSettings(rate_search="3/m").save()
+    SiteSettings(rate_search="4/m").save()
+
+    assert SiteSettings.objects.get().rate_search == "4/m"
+
+
+@pytest.mark.parametrize("rate", ["often", "10", "10/w", "-1/m", "10/0m", "1/m; 2"])
+def test_it_refuses_what_is_no_rate(rate: str) -> None:
+    with pytest.raises(ValidationError):
+        SiteSettings(rate_search=rate).clean_fields()
+
+
+def test_it_is_changed_in_the_console_and_on_record(client: Client) -> None:
+    client.force_login(User.objects.create_superuser("ada"))
+
+    page = client.get("/admin/projects/sitesettings/", follow=True)
+    form = {"captcha_mode": "maths", "free_fresh_searches": 2, "fresh_search_calls": 40}
+    client.post("/admin/projects/sitesettings/1/change/", form | {"rate_export": "7/h"})
+
+    assert 'placeholder="120/m"' in page.content.decode()
+    assert SiteSettings.current().captcha_mode == "maths"
+    assert rate_of("export") == "7/h"
+    event = AuditEvent.objects.get(action="sitesettings.change")
+    assert "Exports" in event.details["fields"]
+
+
+def test_it_is_for_administrators_only(client: Client) -> None:
+    client.force_login(User.objects.create_user("bob", is_staff=True))
+
+    assert client.get("/admin/projects/sitesettings/1/change/").status_code in {302, 403}
+    assert client.get("/admin/projects/sitesettings/").status_code in {302, 403}
