@@ -88,3 +88,24 @@ class AuditEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M} {self.actor_name} {self.action}"
+
+
+class CarriedOver(models.Model):
+    """Where a row of the predecessor's database went, so that importing it again finds it there.
+
+    Names may have been changed on either side since.
+    """
+
+    table = models.CharField(max_length=40)
+    old_id = models.CharField(max_length=100)
+    new_id = models.BigIntegerField()
+
+    class Meta:
+        verbose_name = _("row of the predecessor")
+        verbose_name_plural = _("rows of the predecessor")
+        constraints = [
+            models.UniqueConstraint(fields=["table", "old_id"], name="carried_over_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.table} {self.old_id}"

@@ -78,6 +78,12 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+    "django.contrib.auth.hashers.ScryptPasswordHasher",
+    # Of accounts that import_predecessor brought; replaced when they log in.
+    "projects.hashers.WerkzeugPasswordHasher",
+]
 # How often one account, token or address may ask, unless the settings in the admin say otherwise.
 THREADHUB_RATES = {
     "search": "120/m",
@@ -261,7 +267,7 @@ if TESTING:
         )
     # whitenoise would warn about the folder that a start makes; a test database keeps no file.
     STATIC_ROOT.mkdir(exist_ok=True)
-    PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", PASSWORD_HASHERS[-1]]
 
 # --- mail and logs ----------------------------------------------------------
 vars().update(env.email_url("EMAIL_URL", default="consolemail://"))

@@ -68,10 +68,13 @@ def ingest(
     now: datetime,
     report: ImportReport,
     keep_going: Callable[[Place], bool] | None = None,
+    begin: Callable[[], None] | None = None,
 ) -> bool:
     """Store what `items` brings and count it in `report`, whose `is_dry_run` decides.
 
     :param keep_going: asked after each commit with the place in the file; False ends it there.
+    :param begin: called at the beginning of each transaction of a rehearsal, which is undone: it
+        makes what the threads need and what is not there yet.
     :returns: True when the end was reached.
     """
     # One commit for many small threads: a third of the time goes there, and into the index that
@@ -82,6 +85,8 @@ def ingest(
         # PostgreSQL would hold locks on several threads for it, which may block each other.
         is_one = report.is_dry_run or connection.vendor == "sqlite"
         with transaction.atomic() if is_one else nullcontext():
+            if begin is not None and report.is_dry_run:
+                begin()
             for item in group:
                 last = item.place
                 if isinstance(item, Problem):

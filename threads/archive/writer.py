@@ -19,6 +19,8 @@ from projects.models import Connection, Project, Tag
 from threads.archive import clean, rows
 from threads.archive.inserts import insert_messages, insert_sources
 from threads.archive.totals import Totals
+from threads.archive.twins import twins_of
+from threads.imports.base import UNNAMED
 from threads.models import Assistant, Message, MessageSource, Thread
 from threads.models.thread import Store
 from threads.search import keys
@@ -144,6 +146,8 @@ class _Difference:
 
     new: dict[str, RemoteMessage] = field(default_factory=dict)
     changed: dict[int, RemoteMessage] = field(default_factory=dict)
+    # Those of the changed ones that had no id of the store yet.
+    recognised: set[int] = field(default_factory=set)
     contents: list[rows.Content] = field(default_factory=list)  # of the new, then the changed
 
 
@@ -290,7 +294,28 @@ class _Writer:
                 old.removed_at is not None and old.removed_at <= self.began_at
             ):
                 difference.changed[old.pk] = message
+        if difference.new and self._may_have_twins(thread, difference.new):
+            self._recognise(thread, difference)
         return difference
+
+    def _may_have_twins(self, thread: Thread, new: Iterable[str]) -> bool:
+        """A thread that a file brought is recognised when its store is first read, or again."""
+        if thread._state.adding or not self._before["item_count"]:
+            return False
+        if self.connection is not None:
+            return not self._had_first_read
+        return any(identity.startswith(UNNAMED) for identity in new)
+
+    def _recognise(self, thread: Thread, difference: _Difference) -> None:
+        """Take what is here already under another id out of what is new.
+
+        The store's own id and content replace what a file brought; never the other way round.
+        """
+        for identity, pk in twins_of(thread, difference.new).items():
+            message = difference.new.pop(identity)
+            if not identity.startswith(UNNAMED) and not self._adds_only:
+                difference.changed[pk] = message
+                difference.recognised.add(pk)
 
     def _known(self, thread: Thread, identities: list[str]) -> dict[str, _Known]:
         if thread._state.adding or not identities:
@@ -380,10 +405,13 @@ class _Writer:
         for (pk, message), content in zip(difference.changed.items(), contents, strict=True):
             row = found[pk]
             was_final = row.is_final
-            if rows.write_onto(row, content) and was_final:
+            is_recognised = pk in difference.recognised
+            if rows.write_onto(row, content) and was_final and not is_recognised:
                 row.edited_at = self.now
+            if is_recognised:
+                row.remote_id = clean.identity(message.remote_id)
             row.removed_at = None
-            row.save(update_fields=[*rows.CHANGEABLE, "removed_at", "edited_at"])
+            row.save(update_fields=[*rows.CHANGEABLE, "remote_id", "removed_at", "edited_at"])
             raw, parts = rows.source_columns(message)
             MessageSource.objects.update_or_create(
                 message=row, defaults={"raw": raw, "parts": parts}

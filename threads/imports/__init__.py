@@ -9,6 +9,7 @@ from threads.imports.chatgpt import read_chatgpt
 from threads.imports.detect import detect
 from threads.imports.json_file import read_json
 from threads.imports.jsonl import read_jsonl
+from threads.imports.predecessor import read_predecessor
 
 __all__ = ["FORMATS", "ImportedThread", "Place", "Problem", "Reader", "UnreadableFile", "reader"]
 
@@ -16,9 +17,9 @@ FORMATS: dict[str, Reader] = {
     "jsonl": read_jsonl,
     "chatgpt": read_chatgpt,
     "assistants": read_json,
+    "predecessor": read_predecessor,
 }
 _ELSEWHERE = {
-    "predecessor": "it is an SQLite database",
     "ids": "it is a list of ids",
 }
 

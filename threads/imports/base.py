@@ -9,6 +9,10 @@ from typing import Protocol
 
 from threads.sources import RemoteMessage, RemoteThread
 
+# Begins the id of a message whose id at its store nobody has kept; a hash of what it says follows.
+# A later sync recognises such messages by their time and text (threads/archive/twins.py).
+UNNAMED = "unnamed-"
+
 
 class UnreadableFile(Exception):
     """The file as a whole cannot be imported. The text says what to do."""

@@ -1,0 +1,90 @@
+"""Brings along everything that is in the database of the predecessor, and says what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+
+from monitoring.predecessor import logs
+from monitoring.predecessor.people import bring_people
+from monitoring.predecessor.projects import Projects
+from monitoring.predecessor.report import Report
+from threadhub.lib import audit
+from threads.imports.predecessor import ZONE, Database
+
+__all__ = ["Report", "carry_over"]
+
+
+def carry_over(
+    path: Path,
+    *,
+    now: datetime,
+    secret_key: str = "",
+    zone: ZoneInfo = ZONE,
+    is_dry_run: bool = False,
+    progress: Callable[[int], None] = lambda _count: None,
+) -> Report:
+    """Import the database at `path`. Doing it again changes nothing.
+
+    :param secret_key: of the old installation; without it the API keys stay behind.
+    :param zone: in which it wrote its times.
+    :param is_dry_run: keep nothing, and report the same. On SQLite other writers wait meanwhile,
+        some seconds at a time.
+    :param progress: hears of the number of threads so far.
+    :raises UnreadableFile: when the file is no such database.
+    """
+    report = Report(is_dry_run=is_dry_run)
+    with Database(path, zone=zone) as database:
+        if database.missing:
+            report.note(
+                "The file is of an older version, without "
+                + ", ".join(database.missing)
+                + ". What is missing stays empty."
+            )
+        with transaction.atomic():
+            people = bring_people(database, report)
+            transaction.set_rollback(is_dry_run)
+        projects = Projects(
+            database,
+            people=people,
+            secret_key=secret_key,
+            report=report,
+            now=now,
+            progress=progress,
+        )
+        for row in database.rows("projects"):
+            projects.bring(row)
+        logs.bring_audit_log(database, people, report)
+        logs.bring_metrics(database, report)
+        logs.bring_refreshes(database, report)
+        _tell_what_stays(database, report)
+    if not is_dry_run and report.new_count:
+        audit.record(
+            action="predecessor.import",
+            file=path.name,
+            threads=report.of("threads").new,
+            messages=report.of("messages").new,
+        )
+    return report
+
+
+def _tell_what_stays(database: Database, report: Report) -> None:
+    """Name what has no place here: nothing is left behind in silence."""
+    for row in database.rows("ip_bans"):
+        report.of("bans").left_out += 1
+        until = row.number("expires_at")
+        when = "for ever" if until is None or until < 0 else f"until {until:.0f} (Unix time)"
+        report.note(
+            f"The ban of {row.text('ip')[:60]} ({when}) is not carried over:"
+            f" {row.text('reason')[:200] or 'no reason given'}."
+        )
+    for row in database.rows("system_settings"):
+        report.of("settings").left_out += 1
+        name, value = row.text("key")[:80], row.text("value")[:80]
+        if any(word in name.lower() for word in ("key", "secret", "password", "token")):
+            value = "not shown"
+        report.note(f"The setting {name} ({value}) is not carried over: set it in the console.")
