@@ -54,7 +54,8 @@ SCHEMAS = [
 
 
 def bring(path: Path, **options: Any) -> Report:
-    return carry_over(path, **{"now": NOW, "secret_key": SECRET_KEY} | options)
+    given: dict[str, Any] = {"now": NOW, "secret_key": SECRET_KEY}
+    return carry_over(path, **given | options)
 
 
 def state() -> dict[str, list[dict[str, Any]]]:

@@ -9,7 +9,7 @@ from threads.imports.chatgpt import read_chatgpt
 from threads.imports.detect import detect
 from threads.imports.json_file import read_json
 from threads.imports.jsonl import read_jsonl
-from threads.imports.predecessor import read_predecessor
+from threads.imports.predecessor import Database, read_predecessor
 
 __all__ = ["FORMATS", "ImportedThread", "Place", "Problem", "Reader", "UnreadableFile", "reader"]
 
@@ -38,4 +38,7 @@ def reader(path: Path, form: str = "auto") -> Reader:
         form = "jsonl"  # one object a line: the same shapes, and places that are lines
     if form == "auto" and found not in FORMATS:
         raise UnreadableFile(f"{path.name} cannot be imported here: {_ELSEWHERE[found]}.")
+    if "predecessor" in {form, found}:
+        with Database(path):  # says now what is wrong with it
+            pass
     return FORMATS[found if form == "auto" else form]

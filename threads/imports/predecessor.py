@@ -110,7 +110,9 @@ class Database:
             self._connection.execute("PRAGMA query_only=ON")
             self._columns = self._columns_there()
         except sqlite3.Error as error:
-            raise UnreadableFile(f"{path.name} cannot be read as a database: {error}.") from error
+            raise UnreadableFile(
+                f"{path.name} cannot be read as an SQLite database: {error}."
+            ) from error
         missing = [name for name in _NEEDED if name not in self._columns]
         if missing:
             self._connection.close()
