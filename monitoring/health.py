@@ -11,8 +11,7 @@ from django.db import connection
 from django.utils.translation import gettext as _
 
 from monitoring.prepare import pending_migrations
-from projects.crypto import SecretError
-from projects.models import Connection
+from projects.rotation import lost_keys
 from threadhub.lib.cluster import worker_count
 from threads.search import setup
 
@@ -56,16 +55,8 @@ def _disk() -> str:
 
 def _keys() -> str:
     """Open one stored API key for each master key that sealed one."""
-    seen = set()
-    for row in Connection.objects.exclude(sealed_key="").order_by("-pk"):
-        key_id = row.sealed_key[:12]  # th1$, then eight digits
-        if key_id in seen:
-            continue
-        seen.add(key_id)
-        try:
-            row.open_key()
-        except SecretError:
-            return _("Stored API keys cannot be opened. See THREADHUB_ENCRYPTION_KEYS.")
+    if lost_keys():
+        return _("Stored API keys cannot be opened. See THREADHUB_ENCRYPTION_KEYS.")
     return ""
 
 

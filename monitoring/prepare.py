@@ -17,7 +17,8 @@ from django.db.migrations.executor import MigrationExecutor
 
 from monitoring.models import AuditEvent
 from monitoring.tasks import load_sample_archive
-from projects.models import Project
+from projects.models import Connection, Project
+from projects.rotation import note_readability
 from threadhub.lib.tasks import enqueue
 from threads import actions
 
@@ -80,6 +81,21 @@ def prepare_first_account() -> FirstAccount | None:
     password = chosen or secrets.token_urlsafe(12)
     User.objects.create_superuser(username, "", password)
     return FirstAccount(username=username, password=None if chosen else password)
+
+
+def prepare_keys() -> str:
+    """Mark the connections whose API key cannot be opened any more, and those where it can again.
+
+    Returns a sentence for the operator when keys are lost, else "".
+    """
+    note_readability()
+    count = Connection.objects.filter(state=Connection.State.UNREADABLE).count()
+    if not count:
+        return ""
+    return (
+        f"{count} stored API key(s) cannot be opened, so their connections pause. Put the lost"
+        " master key back into THREADHUB_ENCRYPTION_KEYS, or enter the API keys again."
+    )
 
 
 def prepare_sample(*, in_background: bool) -> bool:

@@ -84,6 +84,12 @@ def _parse(part: str) -> _Key:
     )
 
 
+def sealed_with(token: str) -> str:
+    """Return the id of the master key that `token` needs; "" when it is no token."""
+    match = _TOKEN.match(token)
+    return match.group(1) if match else ""
+
+
 class SecretBox:
     """Seals and opens secrets with one or more master keys: the first seals, all open.
 
@@ -108,6 +114,11 @@ class SecretBox:
     def key_id(self) -> str:
         """The id of the key that seals."""
         return self._newest.key_id
+
+    @property
+    def key_ids(self) -> list[str]:
+        """The ids of all keys that open, the one that seals first."""
+        return [self.key_id, *(key_id for key_id in self._keys if key_id != self.key_id)]
 
     @staticmethod
     def _bound_to(key_id: str, for_: tuple[str, ...]) -> bytes:

@@ -88,6 +88,8 @@ class Command(BaseCommand):
                 self.stdout.write("The database is up to date.")
             if prepare.prepare_static_files():
                 self.stdout.write("The static files are in place.")
+            if lost := prepare.prepare_keys():
+                self.stderr.write(lost)
             account = prepare.prepare_first_account()
             sync_schedules()
             if with_sample and prepare.prepare_sample(in_background=has_worker):
