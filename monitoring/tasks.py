@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 
 from django.contrib.sessions.models import Session
@@ -18,6 +19,7 @@ from threads.models import Job
 # An export's row goes with its files, which exports look after.
 _PRUNED_KINDS = [kind for kind in Job.Kind if kind != Job.Kind.EXPORT]
 KEEP_JOBS = timedelta(days=30)
+PRUNE_SECONDS = 120.0  # of one run that threads may take; a task is killed after 300
 
 
 def collect_system_metrics() -> str:
@@ -36,8 +38,12 @@ def collect_system_metrics() -> str:
 
 
 def prune_expired() -> str:
-    """Thin out old figures; remove old jobs, task results and sessions."""
+    """Thin out old figures; remove old jobs, results, sessions, and threads kept long enough."""
     now = timezone.now()
+    began = time.monotonic()
+    pruned = actions.prune_threads(
+        now=now, keep_going=lambda: time.monotonic() - began < PRUNE_SECONDS
+    )
     merged = thin_out_metrics(now)
     jobs, _ = (
         Job.objects.exclude(state__in=Job.LIVE_STATES)
@@ -48,8 +54,8 @@ def prune_expired() -> str:
     results = forget_results(before=now - KEEP_JOBS)
     sessions, _ = Session.objects.filter(expire_date__lt=now).delete()
     return (
-        f"Merged {merged} figures; removed {jobs} jobs, {exports} exports, {results}"
-        f" task results and {sessions} sessions."
+        f"Merged {merged} figures; removed {pruned.threads} threads, {jobs} jobs,"
+        f" {exports} exports, {results} task results and {sessions} sessions."
     )
 
 

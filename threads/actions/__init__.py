@@ -9,6 +9,7 @@ from threads.actions.exports import request_export
 from threads.actions.imports import request_import
 from threads.actions.jobs import Refused, cancel_job, queue_job, retry_job
 from threads.actions.keeping import hold_threads, restore_threads, trash_threads
+from threads.actions.pruning import prune_preview, prune_threads
 from threads.actions.sample import load_sample, remove_sample
 from threads.actions.syncs import (
     Added,
@@ -25,6 +26,8 @@ __all__ = [
     "cancel_job",
     "hold_threads",
     "load_sample",
+    "prune_preview",
+    "prune_threads",
     "queue_job",
     "remove_sample",
     "request_export",
