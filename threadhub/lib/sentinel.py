@@ -5,6 +5,8 @@ What it changes, each seen to happen with django-q2 1.11:
 * a worker that is killed while it waits takes the queue's lock with it, and the cluster looks
   alive but never runs a task again: here queues and processes are made anew;
 * a killed monitor loses results, so finished tasks run again: likewise;
+* SIGTERM to all processes at once, as systemd sends it, kills the guard while it holds the lock
+  that the main process then waits for: here only the main process listens to it;
 * a killed guard or main process leaves workers that go on beside the next cluster's: here every
   process is tied to its parent.
 """
@@ -14,6 +16,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -45,6 +48,7 @@ class _Tied:
 
     def __call__(self, *arguments: Any) -> Any:
         die_with_parent(self.parent_pid)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         return self.target(*arguments)
 
 
@@ -69,6 +73,7 @@ class HardenedSentinel(cluster.Sentinel):  # type: ignore[misc]
 
     def guard(self) -> None:
         """Look after everything, every `guard_cycle` seconds, until asked to stop."""
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         cycle: float = Conf.GUARD_CYCLE
         until_schedule = float(_FIRST_SCHEDULE_SECONDS)
         self.start_event.set()

@@ -213,10 +213,16 @@ def test_it_leaves_no_orphan_when_the_main_process_is_killed(installation: Insta
     assert_all_gone(family)
 
 
-def test_it_stops_with_status_0_on_sigterm_and_leaves_nothing(installation: Installation) -> None:
+@pytest.mark.parametrize("target", ["the main process", "all of them, as systemd does"])
+def test_it_stops_with_status_0_on_sigterm_and_leaves_nothing(
+    installation: Installation, target: str
+) -> None:
     family = installation.descendants()
 
-    installation.process.send_signal(signal.SIGTERM)
+    if target == "the main process":
+        installation.process.send_signal(signal.SIGTERM)
+    else:
+        os.killpg(installation.process.pid, signal.SIGTERM)
 
     assert installation.process.wait(PATIENCE_SECONDS) == 0
     assert_all_gone(family)
