@@ -7,6 +7,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
@@ -250,12 +251,10 @@ def test_it_groups_the_pages_by_section() -> None:
         "Monitoring",
         "Background work",
     ]
+    # With Redis the queue is no table, so there is no list of it.
+    queued = [] if settings.REDIS_URL else ["OrmQ"]
     assert [row["object_name"] for row in sections[-1]["models"]] == [
-        "Job",
-        "Schedule",
-        "OrmQ",
-        "Failure",
-        "Success",
+        *("Job", "Schedule", *queued, "Failure", "Success")
     ]
 
 
