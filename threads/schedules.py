@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from threadhub.lib.schedules import Every
-from threads.tasks import refresh_due_threads, sweep_jobs
+from threads.tasks import refresh_due_threads, replan_refresh, sweep_jobs
 
 SCHEDULES = [
     Every(refresh_due_threads, minutes=1),
+    Every(replan_refresh, minutes=1_440),
     Every(sweep_jobs, minutes=1),
 ]

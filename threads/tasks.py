@@ -180,7 +180,10 @@ def refresh_due_threads() -> str:
     totals = sync.Tally()
     now = timezone.now()
     until = now + _ROUND
-    for connection in Connection.objects.usable(now).order_by("pk"):
+    hour = timezone.localtime(now).hour
+    for connection in Connection.objects.usable(now).filter(is_refreshed=True).order_by("pk"):
+        if not connection.is_refresh_hour(hour):
+            continue
         mark = f"refresh:{connection.pk}"
         if timezone.now() >= until or not cache.add(mark, 1, timeout=_MARK_SECONDS):
             continue  # another worker is at it
@@ -194,6 +197,15 @@ def refresh_due_threads() -> str:
         totals.messages_new += tally.messages_new
         totals.messages_changed += tally.messages_changed
     return _sentence(totals)
+
+
+def replan_refresh() -> str:
+    """Count what was learned again from the archive, and plan every thread by it."""
+    projects, threads = sync.replan(now=timezone.now())
+    return _("Learned from %(projects)d projects; %(threads)d threads planned anew.") % {
+        "projects": projects,
+        "threads": threads,
+    }
 
 
 # A whole project.

@@ -6,7 +6,7 @@ import uuid
 from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
-from django.core.validators import URLValidator
+from django.core.validators import MaxValueValidator, URLValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -94,6 +94,31 @@ class Connection(models.Model):
         _("calls per day"), null=True, blank=True, help_text=_("Empty: no daily limit.")
     )
     paused_until = models.DateTimeField(_("paused until"), null=True, blank=True, editable=False)
+    is_refreshed = models.BooleanField(
+        _("Smart Refresh"), default=True, help_text=_("Read its threads again by itself.")
+    )
+    saves_calls = models.BooleanField(
+        _("save calls"),
+        default=True,
+        help_text=_(
+            "Leave out calls that are hardly worth it. Off: all calls are used to be up to date."
+        ),
+    )
+    # Hours of the day in the installation's time zone; from 22 until 6 goes through the night.
+    refresh_from_hour = models.PositiveSmallIntegerField(
+        _("refresh from"),
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(23)],
+        help_text=_("Full hour, 0 to 23. Empty: all day."),
+    )
+    refresh_until_hour = models.PositiveSmallIntegerField(
+        _("refresh until"),
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(23)],
+        help_text=_("Full hour, 0 to 23. Empty: all day."),
+    )
     # Smart Refresh: the rate that the server accepts at present (calls a minute; null = all of
     # calls_per_minute) and the cut-off of the refresh score in message-seconds.
     accepted_rate = models.FloatField(null=True, blank=True, editable=False)
@@ -117,10 +142,24 @@ class Connection(models.Model):
             models.CheckConstraint(
                 condition=Q(calls_per_minute__gt=0), name="connection_calls_per_minute_above_0"
             ),
+            models.CheckConstraint(
+                condition=Q(refresh_from_hour__isnull=True, refresh_until_hour__isnull=True)
+                | Q(refresh_from_hour__lte=23, refresh_until_hour__lte=23),
+                name="connection_refresh_hours_come_in_pairs",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.name or f"{self.get_store_display()} ({self.project})"
+
+    def is_refresh_hour(self, hour: int) -> bool:
+        """Tell whether Smart Refresh may run in this hour of the day, 0 to 23."""
+        begin, end = self.refresh_from_hour, self.refresh_until_hour
+        if begin is None or end is None or begin == end:
+            return True
+        if begin < end:
+            return begin <= hour < end
+        return hour >= begin or hour < end
 
     @property
     def _bound_to(self) -> tuple[str, str]:

@@ -75,6 +75,15 @@ class ConnectionAdmin(Audited, Managed):
                 _("How much it may be asked"),
                 {"fields": ("is_enabled", "calls_per_minute", "calls_per_day")},
             ),
+            (
+                _("Smart Refresh"),
+                {
+                    "fields": (
+                        *("is_refreshed", "saves_calls"),
+                        ("refresh_from_hour", "refresh_until_hour"),
+                    )
+                },
+            ),
         ]
         if obj:
             fieldsets.insert(0, (_("State"), {"fields": ("state_badge", "reason", "checked")}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from threads.archive.ingest import ImportReport, ingest
+from threads.archive.totals import recount
 from threads.archive.writer import ArchiveError, BoundElsewhere, Stored, store, write_usage
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "ImportReport",
     "Stored",
     "ingest",
+    "recount",
     "store",
     "write_usage",
 ]

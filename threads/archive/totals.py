@@ -6,9 +6,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, Self
 
+from django.db import transaction
+
 from threads.models import Message, Thread
 from threads.refresh import IDLE
 
+# What `Totals.write_to` sets.
+_FIGURES = (
+    *("message_count", "item_count", "session_count", "estimated_tokens"),
+    *("last_message_timestamp", "input_tokens", "output_tokens", "total_tokens"),
+    *("usage_source", "usage_is_exact"),
+)
 _COLUMNS = ("kind", "branch", "text", "created_at", "input_tokens", "output_tokens")
 
 
@@ -111,3 +119,21 @@ class Totals:
             else self.input_tokens + self.output_tokens
         )
         thread.usage_source, thread.usage_is_exact = Thread.UsageSource.FILE, True
+
+
+def recount(thread_id: int) -> bool:
+    """Count a thread's figures again from its messages. True when one of them was wrong."""
+    with transaction.atomic():
+        thread = Thread.objects.select_for_update(of=("self",)).filter(pk=thread_id).first()
+        if thread is None:
+            return False
+        before = [getattr(thread, name) for name in _FIGURES]
+        Totals.recount(thread).write_to(thread)
+        changed = [
+            name
+            for name, value in zip(_FIGURES, before, strict=True)
+            if getattr(thread, name) != value
+        ]
+        if changed:
+            thread.save(update_fields=changed)
+        return bool(changed)

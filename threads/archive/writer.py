@@ -49,6 +49,8 @@ class Stored:
     messages_new: int = 0
     messages_changed: int = 0
     messages_removed: int = 0  # gone at the source; kept here with `removed_at`
+    # When the new ones were written, in their order; None where only a visit tells.
+    new_times: tuple[datetime | None, ...] = ()
 
     @property
     def is_changed(self) -> bool:
@@ -364,6 +366,8 @@ class _Writer:
             self.stored,
             messages_new=self.stored.messages_new + len(difference.new),
             messages_changed=self.stored.messages_changed + len(difference.changed),
+            new_times=self.stored.new_times
+            + tuple(map(_time_of, difference.contents[: len(difference.new)])),
         )
 
     def write(self, thread: Thread, difference: _Difference) -> None:
@@ -451,6 +455,11 @@ class _Writer:
                 assistant.save(update_fields=["name"])
             self._assistants[external_id] = assistant.pk
         return self._assistants[external_id]
+
+
+def _time_of(content: rows.Content) -> datetime | None:
+    is_own = content.time_source in {Message.TimeSource.GIVEN, Message.TimeSource.ID}
+    return content.created_at if is_own else None
 
 
 def write_usage(thread: Thread, usage: Usage) -> None:

@@ -5,7 +5,18 @@ from __future__ import annotations
 from threads.models.bookmark import Bookmark
 from threads.models.job import Job
 from threads.models.message import Message, MessageSource
+from threads.models.refresh import RefreshBucket, RefreshReturns
 from threads.models.sync_run import SyncRun
 from threads.models.thread import Assistant, Thread
 
-__all__ = ["Assistant", "Bookmark", "Job", "Message", "MessageSource", "SyncRun", "Thread"]
+__all__ = [
+    "Assistant",
+    "Bookmark",
+    "Job",
+    "Message",
+    "MessageSource",
+    "RefreshBucket",
+    "RefreshReturns",
+    "SyncRun",
+    "Thread",
+]

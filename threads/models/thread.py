@@ -192,16 +192,17 @@ class Thread(models.Model):
             ),
         ]
         indexes = [
-            # Serves due_for_refresh() of one connection, every minute.
+            # Serves choosing what one connection reads next, every minute. What lies in the
+            # trash would stand in front for ever.
             models.Index(
                 fields=["connection", "next_refresh_at", "id"],
-                condition=Q(is_refreshable=True),
+                condition=Q(is_refreshable=True, trashed_at__isnull=True),
                 name="thread_due",
             ),
             # Serves the same for those that were never read, or not for longest.
             models.Index(
                 fields=["connection", "last_synced_at", "id"],
-                condition=Q(is_refreshable=True),
+                condition=Q(is_refreshable=True, trashed_at__isnull=True),
                 name="thread_longest_unsynced",
             ),
             # Serves the admin's list and the public one without a query, newest first.

@@ -6,7 +6,7 @@ from threads.sync.batch import Tally, sync_many, sync_thread
 from threads.sync.budget import BudgetSpent, CallBudget
 from threads.sync.choice import candidates, choose
 from threads.sync.connections import source_for, try_connection
-from threads.sync.rounds import not_read_since, refresh_connection, sync_batch
+from threads.sync.rounds import not_read_since, refresh_connection, replan, sync_batch
 from threads.sync.writing import Outcome, Result
 
 
@@ -26,6 +26,7 @@ __all__ = [
     "is_own_limit",
     "not_read_since",
     "refresh_connection",
+    "replan",
     "source_for",
     "sync_batch",
     "sync_many",

@@ -10,7 +10,9 @@ from typing import Any
 
 from projects.models import Connection
 from threads.models import Thread
+from threads.refresh import LifeTable
 from threads.sources import Source
+from threads.sync.learning import expectation_for
 from threads.sync.reading import Plan, Reading, plan_for, read
 from threads.sync.writing import Outcome, Result, write
 
@@ -35,10 +37,13 @@ class Tally:
     left: list[int] = field(default_factory=list)  # not read, or not to the end
     stopped_by: Outcome | None = None
     is_cancelled: bool = False
+    learned: LifeTable = field(default_factory=LifeTable)  # what these visits have shown
 
     def add(self, outcome: Outcome, *, short_id: str) -> None:
         self.messages_new += outcome.stored.messages_new
         self.messages_changed += outcome.stored.messages_changed
+        if outcome.learned is not None:
+            self.learned.add(outcome.learned)
         if outcome.result is Result.STOPPED:
             self.stopped_by = self.stopped_by or outcome
             self.left.append(outcome.thread_id)
@@ -65,10 +70,11 @@ def sync_thread(
     :returns: an outcome for each step; only huge threads have more than one. The last one tells.
     """
     plan: Plan | None = plan_for(thread, source.capabilities, now=now, is_full=is_full)
+    expectation = expectation_for(thread.project_id)
     outcomes = []
     while plan is not None:
         reading = read(plan, source)
-        outcomes.append(write(thread, reading, now=now))
+        outcomes.append(write(thread, reading, expectation=expectation, now=now))
         plan = reading.next_plan() if outcomes[-1].result is Result.PARTIAL else None
     return outcomes
 
@@ -89,6 +95,7 @@ def sync_many(
     asked after every thread and every few seconds. What was not read is in `left`.
     """
     tally = Tally()
+    expectation = expectation_for(connection.project_id)
     waiting = _plans(thread_ids, connection, source, clock=clock, is_full=is_full)
     running: dict[Future[Reading], Thread] = {}
     has_more = True
@@ -106,7 +113,7 @@ def sync_many(
             finished, _ = wait(running, timeout=_HEARTBEAT_SECONDS, return_when=FIRST_COMPLETED)
             for future in finished:
                 thread, reading = running.pop(future), future.result()
-                outcome = write(thread, reading, now=clock())
+                outcome = write(thread, reading, expectation=expectation, now=clock())
                 tally.add(outcome, short_id=thread.short_id)
                 if outcome.result is not Result.PARTIAL:
                     continue

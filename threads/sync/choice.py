@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from django.core.cache import cache
 from django.db.models import Q
 
 from projects.models import Connection
 from threads import refresh
 from threads.models import Thread
 from threads.models.thread import ThreadQuerySet
+from threads.refresh import Expectation, Look, Round, Silence
+from threads.sync.learning import expectation_for
 
-_LOOKED_AT = ("pk", "external_id", "last_message_timestamp", "created_at", "last_synced_at")
+ROUND_SECONDS = 60.0  # as often as the schedule runs
 _CALLS_OF_A_FIRST_READING = 2  # the thread itself, and its items
-_Candidate = tuple[int, str, datetime | None, datetime | None, datetime | None]
-
-
-@dataclass(slots=True)
-class Choice:
-    """Threads to read, best first, with their scores; and those that were looked at in vain."""
-
-    thread_ids: list[int] = field(default_factory=list)
-    scores: dict[int, float] = field(default_factory=dict)
-    later: dict[int, datetime] = field(default_factory=dict)  # when to look at them again
-    threshold: float = refresh.LOWEST_THRESHOLD
+_COUNT_SECONDS = 1_800  # a count of threads is good for this long
+_LOOKED_AT = (
+    *("pk", "external_id", "last_message_timestamp", "created_at", "last_synced_at"),
+    *("session_count", "next_refresh_at"),
+)
+_Row = tuple[int, str, datetime | None, datetime | None, datetime | None, int, datetime | None]
 
 
 def candidates(connection: Connection, now: datetime) -> ThreadQuerySet:
@@ -35,89 +32,90 @@ def candidates(connection: Connection, now: datetime) -> ThreadQuerySet:
     return found.exclude(upstream_state=Thread.UpstreamState.GONE)
 
 
-def choose(connection: Connection, *, calls: int, now: datetime) -> Choice:
-    """Pick at most `calls` threads. Three queries, each along an index, whatever the size.
+def lowest_threshold(connection: Connection) -> float:
+    """Return the score below which nothing is worth a call of this connection."""
+    return refresh.ECONOMY_THRESHOLD if connection.saves_calls else 0.0
 
-    New threads first (half of the calls while others wait), then those that nothing has read for
-    longest (a fifth), then the highest scores.
-    """
-    choice = Choice(threshold=connection.refresh_threshold)
+
+def silence_of(
+    *,
+    last_message_at: datetime | None,
+    created_at: datetime | None,
+    synced_at: datetime,
+    session_count: int,
+) -> Silence:
+    """Build it from columns; a thread without any message counts as begun when it was made."""
+    last = last_message_at or created_at or synced_at
+    return Silence(max(0.0, (synced_at - last).total_seconds()), session_count)
+
+
+def choose(connection: Connection, *, calls: int, now: datetime) -> Round:
+    """Plan a round of at most `calls` calls. Three queries along an index, whatever the size."""
     if calls < 1:
-        return choice
-    pool = _rows(
-        candidates(connection, now)
-        .filter(next_refresh_at__isnull=False, last_synced_at__isnull=False)
-        .order_by("next_refresh_at", "pk")[: refresh.POOL_FACTOR * calls]
+        return Round(threshold=connection.refresh_threshold)
+    expectation = expectation_for(connection.project_id)
+    waiting = candidates(connection, now)
+    pool = waiting.filter(next_refresh_at__isnull=False, last_synced_at__isnull=False)
+    earliest = pool.order_by("next_refresh_at", "pk")[: refresh.pool_size(calls)]
+    new = waiting.filter(last_synced_at__isnull=True).order_by("pk")[:calls]
+    return refresh.plan_round(
+        new=list(new.values_list("pk", flat=True)),
+        overdue=[_look(row, expectation, now) for row in _overdue(connection, calls, now)],
+        pool=[_look(row, expectation, now) for row in earliest.values_list(*_LOOKED_AT)],
+        calls=calls,
+        threshold=connection.refresh_threshold,
+        lowest=lowest_threshold(connection),
+        calls_for_new=_CALLS_OF_A_FIRST_READING,
+        seconds=ROUND_SECONDS,
     )
-    ranked = sorted(
-        ((_score(row, now), row) for row in pool), key=lambda pair: pair[0], reverse=True
-    )
-    worthy = [(score, row) for score, row in ranked if score >= refresh.LOWEST_THRESHOLD]
-    never = _rows(
-        candidates(connection, now).filter(last_synced_at__isnull=True).order_by("pk")[:calls]
-    )
-    others = min(len(worthy), calls - max(1, int(calls * refresh.NEW_SHARE)))
-    new = never[: max(1, (calls - others) // _CALLS_OF_A_FIRST_READING)]
-    choice.thread_ids = [row[0] for row in new]
-    room = calls - _CALLS_OF_A_FIRST_READING * len(new)
-
-    for row in _overdue(connection, calls=calls, now=now)[: max(0, room)]:
-        choice.thread_ids.append(row[0])
-        choice.scores[row[0]] = _score(row, now)
-        room -= 1
-
-    taken = set(choice.thread_ids)
-    lowest = None
-    for score, row in worthy:
-        if room > 0 and row[0] not in taken:
-            choice.thread_ids.append(row[0])
-            taken.add(row[0])
-            choice.scores[row[0]] = lowest = score
-            room -= 1
-    choice.threshold = refresh.move_threshold(choice.threshold, lowest_read=lowest)
-    for _, row in ranked:
-        if row[0] not in taken:
-            choice.later[row[0]] = _look_again(row, threshold=choice.threshold, now=now)
-    return choice
 
 
-def _rows(found: ThreadQuerySet) -> list[_Candidate]:
-    return list(found.values_list(*_LOOKED_AT))
-
-
-def _overdue(connection: Connection, *, calls: int, now: datetime) -> list[_Candidate]:
+def _overdue(connection: Connection, calls: int, now: datetime) -> list[_Row]:
     """Return those unread for longer than is guaranteed, longest first."""
-    most = max(1, int(calls * refresh.GUARANTEE_SHARE))
+    most = max(1, round(calls * refresh.GUARANTEE_SHARE))
     earliest = now - refresh.LONGEST_UNSYNCED * 0.75
     found = candidates(connection, now).filter(last_synced_at__lt=earliest)
-    rows = _rows(found.order_by("last_synced_at", "pk")[: 4 * most])
+    rows: list[_Row] = list(
+        found.order_by("last_synced_at", "pk").values_list(*_LOOKED_AT)[: 4 * most]
+    )
     if not rows:
         return []
-    total = Thread.objects.filter(connection=connection, is_refreshable=True).count()
+    total = _count_of(connection)
     overdue = []
     for row in rows:
         limit = refresh.guarantee(
             row[1], threads=total, calls_per_minute=connection.calls_per_minute
         )
-        synced_at = row[4]
-        if synced_at is not None and now - synced_at > limit:
+        if row[4] is not None and now - row[4] > limit:
             overdue.append(row)
     return overdue[:most]
 
 
-def _silence(row: _Candidate) -> tuple[refresh.Silence, datetime]:
-    _, _, last_message_at, created_at, synced_at = row
+def _count_of(connection: Connection) -> int:
+    name = f"refresh-count:{connection.pk}"
+    total: int | None = cache.get(name)
+    if total is None:
+        total = Thread.objects.refreshable().filter(connection=connection).count()
+        cache.set(name, total, timeout=_COUNT_SECONDS)
+    return total
+
+
+def _look(row: _Row, expectation: Expectation, now: datetime) -> Look:
+    pk, _, last_message_at, created_at, synced_at, session_count, due_at = row
     assert synced_at is not None  # noqa: S101 - both queries ask for it
-    silence = refresh.Silence.of(last_message_at=last_message_at or created_at, synced_at=synced_at)
-    return silence, synced_at
+    silence = silence_of(
+        last_message_at=last_message_at,
+        created_at=created_at,
+        synced_at=synced_at,
+        session_count=session_count,
+    )
+    since = max(0.0, (now - synced_at).total_seconds())
+    return Look(pk, silence, since, expectation, is_due=due_at is not None and due_at <= now)
 
 
-def _score(row: _Candidate, now: datetime) -> float:
-    silence, synced_at = _silence(row)
-    return refresh.score(silence, since_sync_seconds=(now - synced_at).total_seconds())
-
-
-def _look_again(row: _Candidate, *, threshold: float, now: datetime) -> datetime:
-    silence, synced_at = _silence(row)
-    due = refresh.next_visit(silence, synced_at=synced_at, threshold=threshold)
-    return max(due, now + refresh.SHORTEST_PAUSE)
+def next_refresh_at(
+    expectation: Expectation, silence: Silence, *, synced_at: datetime, threshold: float
+) -> datetime:
+    """Return when a thread that was read at `synced_at` is due again."""
+    seconds = refresh.next_visit(expectation, silence, threshold=threshold)
+    return synced_at + timedelta(seconds=seconds)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 
+from django.db import connection as database
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -13,13 +15,26 @@ from threads import refresh
 from threads.models import Job, SyncRun, Thread
 from threads.models.thread import ThreadQuerySet
 from threads.sources import SourceError
-from threads.sync import ledger
+from threads.sync import learning, ledger
 from threads.sync.batch import Tally, sync_many
 from threads.sync.budget import CallBudget
-from threads.sync.choice import Choice, candidates, choose
+from threads.sync.choice import (
+    ROUND_SECONDS,
+    candidates,
+    choose,
+    lowest_threshold,
+    next_refresh_at,
+    silence_of,
+)
 from threads.sync.connections import source_for
 from threads.sync.writing import Outcome, write_connection_error
 
+_CHUNK = 1_000  # rows planned in one transaction, some 50 ms
+_PLANNED_BY = (
+    *("pk", "last_message_timestamp", "created_at", "last_synced_at", "session_count"),
+    "refresh_not_before",
+)
+_PLAN = "UPDATE threads_thread SET next_refresh_at = %s WHERE id = %s AND last_synced_at = %s"
 KeepGoing = Callable[[Tally], bool]
 
 
@@ -59,6 +74,7 @@ def sync_batch(
                 keep_going=keep_going,
             )
             tally.calls = source.calls
+        learning.add_counts(connection.project_id, tally.learned)
     except SourceError as error:
         if connection.state != Connection.State.UNREADABLE:
             write_connection_error(connection, error, now=timezone.now())
@@ -73,34 +89,76 @@ def sync_batch(
 def refresh_connection(connection: Connection, *, now: datetime, keep_going: KeepGoing) -> Tally:
     """Read what is worth a call now, and leave some of the calls to people."""
     connection.accepted_rate = refresh.recovered(
-        connection.accepted_rate, full=connection.calls_per_minute
+        connection.accepted_rate,
+        full=connection.calls_per_minute,
+        minutes=ROUND_SECONDS / 60,
     )
     share = 1.0 - refresh.PEOPLE_SHARE
-    choice = choose(connection, calls=CallBudget(connection, share=share).left(), now=now)
-    connection.refresh_threshold = choice.threshold
+    plan = choose(connection, calls=CallBudget(connection, share=share).left(), now=now)
+    connection.refresh_threshold = plan.threshold
     connection.save(update_fields=["accepted_rate", "refresh_threshold"])
-    _write_choice(choice)
-    if not choice.thread_ids:
+    put_off(plan.later, now=now)
+    if not plan.keys:
         return Tally()
     return sync_batch(
         connection,
-        choice.thread_ids,
+        plan.keys,
         trigger=SyncRun.Trigger.SCHEDULE,
         share=share,
         keep_going=keep_going,
     )
 
 
-def _write_choice(choice: Choice) -> None:
-    """Keep the scores for the admin, and when to look again at those that were not chosen.
+def put_off(later: Mapping[int, float], *, now: datetime) -> None:
+    """Write when to look again at those that were due and not chosen, in seconds from now."""
+    adapt = database.ops.adapt_datetimefield_value
+    rows = [(adapt(now + timedelta(seconds=wait)), pk) for pk, wait in later.items()]
+    if rows:
+        with transaction.atomic(), database.cursor() as cursor:
+            cursor.executemany("UPDATE threads_thread SET next_refresh_at = %s WHERE id = %s", rows)
 
-    Without the second part the same rows would be looked at in every round: measured 3 to 8
-    times the staleness.
+
+def replan(*, now: datetime) -> tuple[int, int]:
+    """Count the life tables again and set every thread's next visit by them.
+
+    :returns: the number of projects that have a table, and of threads that were planned anew.
     """
-    rows = [Thread(pk=pk, refresh_priority=score) for pk, score in choice.scores.items()]
-    Thread.objects.bulk_update(rows, ["refresh_priority"], batch_size=200)
-    rows = [Thread(pk=pk, next_refresh_at=moment) for pk, moment in choice.later.items()]
-    Thread.objects.bulk_update(rows, ["next_refresh_at"], batch_size=200)
+    projects, threads = learning.count_again(now), 0
+    for connection in Connection.objects.order_by("pk"):
+        threads += _replan(connection)
+    return projects, threads
+
+
+def _replan(connection: Connection) -> int:
+    expectation = learning.expectation_for(connection.project_id)
+    threshold = max(connection.refresh_threshold, lowest_threshold(connection))
+    adapt = database.ops.adapt_datetimefield_value
+    planned = Thread.objects.refreshable().filter(
+        connection=connection, last_synced_at__isnull=False
+    )
+    planned = planned.exclude(upstream_state=Thread.UpstreamState.CLOSED)
+    last, count = 0, 0
+    while True:
+        following = planned.filter(pk__gt=last).order_by("pk")
+        part = list(following.values_list(*_PLANNED_BY)[:_CHUNK])
+        if not part:
+            return count
+        rows = []
+        for pk, last_message_at, created_at, synced_at, session_count, not_before in part:
+            assert synced_at is not None  # noqa: S101 - the query asks for it
+            silence = silence_of(
+                last_message_at=last_message_at,
+                created_at=created_at,
+                synced_at=synced_at,
+                session_count=session_count,
+            )
+            due_at = next_refresh_at(expectation, silence, synced_at=synced_at, threshold=threshold)
+            due_at = due_at if not_before is None else max(due_at, not_before)
+            # Not over what a sync has written since.
+            rows.append((adapt(due_at), pk, adapt(synced_at)))
+        with transaction.atomic(), database.cursor() as cursor:
+            cursor.executemany(_PLAN, rows)
+        last, count = part[-1][0], count + len(part)
 
 
 def not_read_since(

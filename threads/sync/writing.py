@@ -15,6 +15,7 @@ from projects.models import Connection
 from threads import archive, refresh
 from threads.archive import Stored
 from threads.models import Thread
+from threads.refresh import Expectation, LifeTable
 from threads.sources import (
     Denied,
     Gone,
@@ -24,6 +25,7 @@ from threads.sources import (
     Unavailable,
 )
 from threads.sync.budget import BudgetSpent
+from threads.sync.choice import lowest_threshold, next_refresh_at, silence_of
 from threads.sync.reading import PAGE, Reading
 
 logger = logging.getLogger(__name__)
@@ -51,6 +53,7 @@ class Outcome:
     pages: int = 1  # calls that reading all of it would take
     message: str = ""
     error: SourceError | None = None
+    learned: LifeTable | None = None  # for the project's life table
 
     @classmethod
     def stopped(cls, error: SourceError) -> Self:
@@ -58,11 +61,11 @@ class Outcome:
         return cls(0, Result.STOPPED, Stored(0), message=str(error), error=error)
 
 
-def write(thread: Thread, reading: Reading, *, now: datetime) -> Outcome:
+def write(thread: Thread, reading: Reading, *, expectation: Expectation, now: datetime) -> Outcome:
     """Store what was read, move the cursor and plan the next visit, in one transaction."""
-    stored = Stored(thread.pk)
+    stored, learned = Stored(thread.pk), None
     if reading.messages or reading.is_end or reading.thread is not None:
-        stored = _store(thread, reading)
+        stored, learned = _store(thread, reading, expectation)
     if reading.error is not None:
         result, message = _write_error(thread, reading.error, now=now)
     elif not reading.is_end:
@@ -78,16 +81,27 @@ def write(thread: Thread, reading: Reading, *, now: datetime) -> Outcome:
         pages=max(1, -(-max(thread.item_count, len(reading.messages)) // PAGE)),
         message=message,
         error=reading.error,
+        learned=learned,
     )
 
 
-def _store(thread: Thread, reading: Reading) -> Stored:
+def _store(
+    thread: Thread, reading: Reading, expectation: Expectation
+) -> tuple[Stored, LifeTable | None]:
     plan, connection = reading.plan, thread.connection
     assert connection is not None  # noqa: S101 - the caller has asked it
+    before = thread.last_synced_at, thread.last_message_timestamp, thread.session_count
+    is_whole = reading.is_end and not plan.seen  # else the nightly count sees it
+    learned: LifeTable | None = None
 
     def finish(row: Thread, stored: Stored) -> None:
+        nonlocal learned
+        learned = None  # a transaction that is tried again counts once
         if row.last_synced_at is not None and row.last_synced_at > plan.began_at:
             return  # somebody else has read it later than we have
+        if is_whole and row.last_synced_at == before[0]:
+            learned = _learn(*before, stored=stored, now=plan.began_at)
+            row.refresh_priority = _score_of(row, expectation, *before, now=plan.began_at)
         if row.connection_id is None:
             row.connection = connection
         if reading.usage is not None:
@@ -96,11 +110,11 @@ def _store(thread: Thread, reading: Reading) -> Stored:
         if reading.is_end or is_first:
             row.last_item_id = reading.cursor
         if reading.is_end:
-            _finish(row, reading, stored, threshold=connection.refresh_threshold)
+            _finish(row, reading, stored, expectation)
             if is_first or plan.is_full:
                 row.last_full_sync_at = plan.began_at
 
-    return archive.store(
+    stored = archive.store(
         reading.messages,
         project=thread.project,
         external_id=thread.external_id,
@@ -113,22 +127,86 @@ def _store(thread: Thread, reading: Reading) -> Stored:
         is_complete=reading.is_end and plan.is_full and thread.last_full_sync_at is not None,
         finish=finish,
     )
+    return stored, learned
 
 
-def _finish(row: Thread, reading: Reading, stored: Stored, *, threshold: float) -> None:
+def _learn(
+    synced_at: datetime | None,
+    last_message_at: datetime | None,
+    session_count: int,
+    *,
+    stored: Stored,
+    now: datetime,
+) -> LifeTable:
+    """Count the silences that this visit saw begin, go on or end.
+
+    Messages without a time of their own came between the last visit and this one; evenly, as
+    far as anybody knows. What a first visit brings without times tells nothing.
+    """
+    until = now.timestamp()
+    since = None if synced_at is None else synced_at.timestamp()
+    times = []
+    share = 1 / (len(stored.new_times) + 1)
+    for number, moment in enumerate(stored.new_times, 1):
+        if moment is not None:
+            times.append(min(moment.timestamp(), until))
+        elif since is not None:
+            times.append(since + (until - since) * number * share)
+    learned = LifeTable()
+    learned.add_visit(
+        times,
+        now=until,
+        sessions=session_count,
+        last_message_at=None if last_message_at is None else last_message_at.timestamp(),
+        synced_at=since,
+    )
+    return learned
+
+
+def _score_of(
+    row: Thread,
+    expectation: Expectation,
+    synced_at: datetime | None,
+    last_message_at: datetime | None,
+    session_count: int,
+    *,
+    now: datetime,
+) -> float:
+    """Return what this visit was expected to be worth; 0 for the first one."""
+    if synced_at is None:
+        return 0.0
+    silence = silence_of(
+        last_message_at=last_message_at,
+        created_at=row.created_at,
+        synced_at=synced_at,
+        session_count=session_count,
+    )
+    return expectation.score(silence, (now - synced_at).total_seconds())
+
+
+def _finish(row: Thread, reading: Reading, stored: Stored, expectation: Expectation) -> None:
     """Set the columns that the next visit depends on."""
     row.last_synced_at = reading.plan.began_at
     row.stale_refresh_count = 0 if stored.is_changed else row.stale_refresh_count + 1
     row.refresh_failures, row.refresh_not_before, row.last_error = 0, None, ""
     row.gone_at = None
+    if row.upstream_state == State.GONE:
+        row.is_refreshable = True  # it was taken out of the refresh when it had gone
     if row.upstream_state in {State.GONE, State.RETIRED, State.IMPORTED}:
         row.upstream_state = State.ACTIVE
-    silence = refresh.Silence.of(
-        last_message_at=row.last_message_timestamp or row.created_at,
+    connection = row.connection
+    assert connection is not None  # noqa: S101 - the caller has asked it
+    silence = silence_of(
+        last_message_at=row.last_message_timestamp,
+        created_at=row.created_at,
         synced_at=reading.plan.began_at,
+        session_count=row.session_count,
     )
-    row.next_refresh_at = refresh.next_visit(
-        silence, synced_at=reading.plan.began_at, threshold=threshold
+    row.next_refresh_at = next_refresh_at(
+        expectation,
+        silence,
+        synced_at=reading.plan.began_at,
+        threshold=max(connection.refresh_threshold, lowest_threshold(connection)),
     )
     if row.upstream_state == State.CLOSED:
         row.next_refresh_at = None  # nothing is expected any more: only the guarantee looks at it
@@ -191,10 +269,11 @@ def _write_error(thread: Thread, error: SourceError, *, now: datetime) -> tuple[
         if isinstance(error, Throttled) and connection.paused_until is not None:
             Thread.objects.filter(pk=thread.pk).update(refresh_not_before=connection.paused_until)
         return Result.STOPPED, message
-    failures = thread.refresh_failures + 1
+    again_at = refresh.retry_at(thread.refresh_failures + 1, now=now)
     Thread.objects.filter(pk=thread.pk).update(
         refresh_failures=F("refresh_failures") + 1,
-        refresh_not_before=refresh.retry_at(failures, now=now),
+        refresh_not_before=again_at,
+        next_refresh_at=again_at,
         last_error=message[:500],
     )
     return Result.FAILED, message
@@ -207,9 +286,15 @@ def _write_gone(thread: Thread, message: str, *, now: datetime) -> tuple[Result,
         changes: dict[str, object] = {
             "gone_at": now,
             "refresh_not_before": now + refresh.GONE_AFTER,
+            "next_refresh_at": now + refresh.GONE_AFTER,
         }
     elif now - first >= refresh.GONE_AFTER - timedelta(minutes=5):
-        changes = {"upstream_state": State.GONE, "next_refresh_at": None}
+        # Out of the indexes of the refresh as well, at whose front it would stand for ever.
+        changes = {
+            "upstream_state": State.GONE,
+            "next_refresh_at": None,
+            "is_refreshable": False,
+        }
         message = _("The store has no such thread any more; the archive keeps what it holds.")
     else:
         changes = {}

@@ -1,124 +1,254 @@
-"""The policy of the refresh: what is worth a call, and when."""
+"""What a call is worth, and whom a round reads."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import itertools
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from threads import refresh
-from threads.refresh import Silence
+from threads.refresh import Expectation, LifeTable, Look, Silence
 
-NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-SECONDS = st.floats(min_value=0, max_value=1e9)
-
-
-@given(age=SECONDS, threshold=st.floats(min_value=30, max_value=1e7))
-def test_it_is_due_when_the_score_reaches_the_threshold(age: float, threshold: float) -> None:
-    silence = Silence(age)
-
-    seconds = refresh.seconds_until(silence, threshold)
-
-    assert refresh.score(silence, since_sync_seconds=seconds) == pytest.approx(threshold, rel=1e-6)
+AGES = st.floats(min_value=0, max_value=1e9)
+THRESHOLDS = st.floats(min_value=0.1, max_value=1e7)
+SESSIONS = st.integers(min_value=0, max_value=9)
+HOUR, DAY = 3_600.0, 86_400.0
+BURSTY = Expectation(burst=6.0, burst_seconds=400.0)
 
 
-@given(age=SECONDS, earlier=SECONDS, later=SECONDS)
-def test_it_scores_higher_the_longer_it_waits(age: float, earlier: float, later: float) -> None:
-    earlier, later = sorted((earlier, later))
+def learned(*gaps: float, ended: bool = True) -> Expectation:
+    """Return what is expected where threads spoke again after exactly these silences."""
+    table = LifeTable()
+    for gap in gaps:
+        table.add_gap(1, 0.0, gap, is_ended=ended)
+    return refresh.fit(table, table.totals())
 
-    scores = [
-        refresh.score(Silence(age), since_sync_seconds=seconds) for seconds in (earlier, later)
-    ]
+
+def look(key: int, *, age: float, since: float, is_due: bool = True) -> Look:
+    return Look(key, Silence(age), since, Expectation(), is_due)
+
+
+# The score.
+
+
+@given(age=AGES, threshold=THRESHOLDS, sessions=SESSIONS)
+def test_it_is_due_when_the_score_reaches_the_threshold(
+    age: float, threshold: float, sessions: int
+) -> None:
+    silence = Silence(age, sessions)
+
+    seconds = BURSTY.seconds_until(silence, threshold)
+
+    assert BURSTY.score(silence, seconds) == pytest.approx(threshold, rel=2e-3)
+
+
+@given(age=AGES, moments=st.tuples(AGES, AGES))
+def test_it_scores_higher_the_longer_it_waits(age: float, moments: tuple[float, float]) -> None:
+    earlier, later = sorted(moments)
+
+    scores = [BURSTY.score(Silence(age), seconds) for seconds in (earlier, later)]
 
     assert scores[0] <= scores[1]
 
 
-def test_it_asks_a_thread_four_times_as_old_half_as_often() -> None:
-    young, old = Silence(86_400.0), Silence(4 * 86_400.0)
+def test_it_sums_up_how_long_messages_have_been_waiting() -> None:
+    expectation, silence, step = Expectation(), Silence(500.0), 0.5
 
-    ratio = refresh.seconds_until(old, 60.0) / refresh.seconds_until(young, 60.0)
+    expected = sum(
+        expectation.rates[0][refresh.bucket(500.0 + second)] * (5_000 - second) * step
+        for second in itertools.takewhile(lambda s: s < 5_000, itertools.count(step / 2, step))
+    )
 
-    assert ratio == pytest.approx(2.0, rel=0.02)
-
-
-def test_it_leaves_a_thread_alone_for_a_minute_and_never_for_more_than_a_month() -> None:
-    soon = refresh.next_visit(Silence(0.0), synced_at=NOW, threshold=30.0)
-    late = refresh.next_visit(Silence(1e9), synced_at=NOW, threshold=1e9)
-
-    assert soon == NOW + timedelta(seconds=60)
-    assert late == NOW + timedelta(days=30)
+    # Two messages are expected when somebody comes back, all of them after ten minutes.
+    assert expectation.score(silence, 5_000.0) == pytest.approx(2 * expected, rel=1e-3)
 
 
-def test_it_spreads_the_guarantee_so_that_an_import_does_not_come_back_at_once() -> None:
-    limits = {
-        refresh.guarantee(f"conv_{number}", threads=1_000, calls_per_minute=60)
-        for number in range(200)
-    }
+def test_it_asks_a_thread_four_times_as_old_about_half_as_often() -> None:
+    young, old = (Expectation().seconds_until(Silence(days * DAY), 600.0) for days in (5, 20))
 
-    assert min(limits) >= timedelta(days=7) * 0.75
-    assert max(limits) <= timedelta(days=7) * 1.25
-    assert len(limits) == 200
+    assert old / young == pytest.approx(2.0, rel=0.15)
 
 
-def test_it_promises_no_more_than_the_calls_can_keep() -> None:
-    limit = refresh.guarantee("conv_1", threads=1_000_000, calls_per_minute=60)
+def test_it_expects_what_the_project_has_shown() -> None:
+    quick = learned(*[600.0] * 50)
+    slow = learned(*[20 * DAY] * 50)
+    silence = Silence(300.0)
 
-    assert limit > timedelta(days=40)
+    chances = [each.chance(silence, 600.0) for each in (quick, Expectation(), slow)]
+
+    assert chances[0] > 0.5
+    assert chances == sorted(chances, reverse=True)
 
 
-def test_it_reads_small_threads_in_full_each_week_and_large_ones_each_month() -> None:
-    week_ago, month_ago = NOW - timedelta(days=8), NOW - timedelta(days=31)
+def test_it_learns_from_silences_that_have_not_ended() -> None:
+    dead = learned(*[60 * DAY] * 50, ended=False)
 
-    due = {
-        (items, last): refresh.is_full_read_due(items=items, last_full_at=last, now=NOW)
-        for items in (5, 500)
-        for last in (None, NOW, week_ago, month_ago)
-    }
+    assert dead.chance(Silence(DAY), DAY) < 0.1 * Expectation().chance(Silence(DAY), DAY)
 
-    assert [key for key, value in due.items() if value] == [
-        (5, week_ago),
-        (5, month_ago),
-        (500, month_ago),
+
+def test_it_believes_few_cases_little() -> None:
+    one, many = (learned(*[600.0] * count) for count in (1, 1_000))
+
+    number = refresh.bucket(500.0)
+    prior = Expectation().rates[0][number]
+    assert prior < one.rates[0][number] < many.rates[0][number]
+
+
+def test_it_knows_threads_that_come_back_from_those_that_do_not() -> None:
+    table = LifeTable()
+    for _ in range(50):
+        table.add_gap(1, 0.0, 60 * DAY, is_ended=False)
+        table.add_gap(7, 0.0, DAY, is_ended=True)
+
+    expectation = refresh.fit(table, table.totals())
+
+    assert expectation.chance(Silence(HOUR, 7), DAY) > 0.5
+    assert expectation.chance(Silence(HOUR, 1), DAY) < 0.05
+
+
+# The life table.
+
+
+@given(times=st.lists(st.floats(min_value=0, max_value=1e7), min_size=1, max_size=8))
+def test_it_counts_the_same_whenever_a_thread_was_visited(times: list[float]) -> None:
+    times.sort()
+    end = 2e7
+    once, often = LifeTable(), LifeTable()
+    once.add_visit(times, now=end)
+    last: float | None = None
+    synced: float | None = None
+    sessions = 0
+
+    for now in (2e5, 3e6, 9e6, end):
+        new = [moment for moment in times if (synced or -1) < moment <= now]
+        often.add_visit(new, now=now, sessions=sessions, last_message_at=last, synced_at=synced)
+        for moment in new:
+            sessions += last is None or moment - last > refresh.IDLE_SECONDS
+            last = moment
+        synced = now
+
+    assert often.events == once.events
+    for counted, expected in zip(often.exposure, once.exposure, strict=True):
+        assert counted == pytest.approx(expected, abs=1e-3)
+    assert often.return_messages == once.return_messages
+
+
+def test_it_loses_no_second_and_counts_each_message_once() -> None:
+    table = LifeTable()
+
+    table.add_visit([0.0, 10.0, 3 * HOUR, 3 * HOUR + 60, 50 * DAY], now=60 * DAY)
+
+    totals = table.totals()
+    assert sum(totals.exposure) == pytest.approx(60 * DAY)
+    assert sum(totals.events) == 4
+    assert (table.return_sessions, table.return_messages, table.return_seconds) == (2, 3, 60)
+
+
+# A round.
+
+
+def test_it_reads_the_highest_scores_and_looks_later_at_the_others() -> None:
+    old, busy, yesterday = (
+        look(1, age=300 * DAY, since=HOUR),
+        look(2, age=60.0, since=HOUR),
+        look(3, age=DAY, since=HOUR),
+    )
+
+    plan = refresh.plan_round(
+        new=[], overdue=[], pool=[old, busy, yesterday], calls=2, threshold=1.0
+    )
+
+    assert plan.keys == [2, 3]
+    assert plan.scores[2] > plan.scores[3]
+    assert list(plan.later) == [1]
+    assert plan.later[1] >= refresh.LOOK_AGAIN_SECONDS
+
+
+def test_it_leaves_in_place_what_was_not_due_yet() -> None:
+    early = look(1, age=DAY, since=60.0, is_due=False)
+
+    plan = refresh.plan_round(
+        new=[], overdue=[], pool=[look(2, age=60.0, since=HOUR), early], calls=1, threshold=1.0
+    )
+
+    assert (plan.keys, plan.later) == ([2], {})
+
+
+def test_it_spends_no_call_below_the_lowest_threshold() -> None:
+    pool = [look(1, age=DAY, since=90.0)]
+
+    plans = [
+        refresh.plan_round(new=[], overdue=[], pool=pool, calls=5, threshold=1.0, lowest=lowest)
+        for lowest in (refresh.ECONOMY_THRESHOLD, 0.0)
     ]
 
-
-def test_it_backs_off_with_jitter_and_never_for_more_than_six_hours() -> None:
-    waits = [refresh.retry_at(n, now=NOW, chance=lambda: 1.0) - NOW for n in (1, 2, 3, 40)]
-
-    assert waits == [
-        timedelta(minutes=2),
-        timedelta(minutes=4),
-        timedelta(minutes=8),
-        timedelta(hours=6),
-    ]
-    assert refresh.retry_at(9, now=NOW, chance=lambda: 0.0) == NOW + timedelta(seconds=5)
+    assert [plan.keys for plan in plans] == [[], [1]]
 
 
-@pytest.mark.parametrize(
-    ("given_seconds", "pause"),
-    [(None, 20), (0.0, 1), (7.5, 7.5), (1e12, 86_400), (float("inf"), 20), (float("nan"), 20)],
+@pytest.mark.parametrize("calls", [1, 2, 3, 10, 54])
+def test_it_starves_neither_new_threads_nor_old_ones(calls: int) -> None:
+    chances = itertools.cycle([0.1, 0.35, 0.6, 0.85])
+    pool = [look(key, age=60.0, since=HOUR) for key in range(100)]
+    overdue = [look(key, age=300 * DAY, since=20 * DAY) for key in range(100, 200)]
+    read: dict[str, int] = {"new": 0, "overdue": 0, "best": 0}
+
+    for _ in range(400):
+        plan = refresh.plan_round(
+            new=range(200, 300),
+            overdue=overdue,
+            pool=pool,
+            calls=calls,
+            threshold=1.0,
+            calls_for_new=2,
+            chance=lambda: next(chances),
+        )
+        for key in plan.keys:
+            read["best" if key < 100 else "overdue" if key < 200 else "new"] += 1
+
+    assert all(read.values())
+    assert 2 * read["new"] <= 0.75 * 400 * calls
+
+
+@given(
+    calls=st.integers(0, 20),
+    new=st.integers(0, 30),
+    pool=st.integers(0, 60),
+    overdue=st.integers(0, 30),
+    cost=st.integers(1, 2),
 )
-def test_it_pauses_as_long_as_the_server_asks(given_seconds: float | None, pause: float) -> None:
-    until = refresh.pause_until(given_seconds, now=NOW)
+def test_it_never_plans_more_than_the_calls(
+    calls: int, new: int, pool: int, overdue: int, cost: int
+) -> None:
+    plan = refresh.plan_round(
+        new=range(1_000, 1_000 + new),
+        overdue=[look(key, age=DAY, since=9 * DAY) for key in range(50, 50 + overdue)],
+        pool=[look(key, age=DAY, since=DAY) for key in range(pool)],
+        calls=calls,
+        threshold=1.0,
+        calls_for_new=cost,
+    )
 
-    assert until == NOW + timedelta(seconds=pause)
-
-
-def test_it_halves_the_rate_and_takes_it_up_again_in_twenty_minutes() -> None:
-    rate: float | None = refresh.slower(None, full=60)
-    halved = rate
-    minutes = 0
-    while rate is not None:
-        rate, minutes = refresh.recovered(rate, full=60), minutes + 1
-
-    assert halved == 30.0
-    assert minutes == 10
-    assert refresh.slower(0.5, full=60) == 60 / 64
+    assert len(plan.keys) == len(set(plan.keys)) <= calls
+    assert set(plan.keys).isdisjoint(plan.later)
 
 
-def test_it_never_spends_a_call_below_the_lowest_threshold() -> None:
-    assert refresh.move_threshold(30.0, lowest_read=None) == refresh.LOWEST_THRESHOLD
-    assert refresh.move_threshold(100.0, lowest_read=None) < 100.0
-    assert refresh.move_threshold(100.0, lowest_read=1_000.0) > 100.0
+def test_it_settles_where_the_calls_are_just_used_up() -> None:
+    threshold = 1.0
+    for _ in range(500):
+        threshold = refresh.move_threshold(threshold, lowest_read=80.0)
+    used_up = threshold
+    for _ in range(500):
+        threshold = refresh.move_threshold(threshold, lowest_read=None, lowest=30.0)
+
+    assert used_up == pytest.approx(80.0, rel=1e-3)
+    assert threshold == pytest.approx(30.0, rel=1e-2)
+
+
+def test_it_moves_as_fast_whatever_the_time_between_rounds() -> None:
+    often = 1.0
+    for _ in range(3):
+        often = refresh.move_threshold(often, lowest_read=50.0, seconds=20.0)
+
+    assert refresh.move_threshold(1.0, lowest_read=50.0, seconds=60.0) == pytest.approx(often)

@@ -457,8 +457,11 @@ def test_it_plans_the_next_visit_by_the_silence() -> None:
     sync.sync_thread(thread, FakeSource(conv_1=[message]), now=NOW)
 
     row = Thread.objects.get()
-    seconds = refresh.seconds_until(refresh.Silence(3_600.0), refresh.LOWEST_THRESHOLD)
-    assert row.next_refresh_at == NOW + timedelta(seconds=seconds)
+    silence, lowest = refresh.Silence(3_600.0, 1), refresh.ECONOMY_THRESHOLD
+    seconds = refresh.Expectation().seconds_until(silence, lowest)
+    assert row.next_refresh_at is not None
+    wait = (row.next_refresh_at - NOW).total_seconds()
+    assert wait == pytest.approx(seconds, rel=1e-3)
     assert row.last_synced_at == row.last_full_sync_at == NOW
 
 
