@@ -12,6 +12,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from threads.models import Job
+from threads.tests.factories import make_conversation
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -43,7 +44,7 @@ def test_a_visitor_searches_opens_a_hit_and_walks_on(
     page.keyboard.press("p")
     expect(page).to_have_url(re.compile("#m-2$"))
     page.keyboard.press("b")
-    expect(page.get_by_role("searchbox", name="Search the archive")).to_have_value("refund")
+    expect(page.get_by_role("combobox", name="Search the archive")).to_have_value("refund")
 
 
 def test_filters_order_and_pages_are_in_the_address(
@@ -112,9 +113,9 @@ def test_shortcuts_can_be_seen_and_switched_off(
     page.get_by_label("Single keys act as shortcuts").uncheck()
     page.keyboard.press("Escape")
     page.keyboard.press("/")
-    expect(page.get_by_role("searchbox")).not_to_be_focused()
+    expect(page.get_by_role("combobox", name="Search the archive")).not_to_be_focused()
     page.keyboard.press("Control+k")
-    expect(page.get_by_role("searchbox")).to_be_focused()
+    expect(page.get_by_role("combobox", name="Search the archive")).to_be_focused()
 
 
 def test_a_permalink_into_a_long_thread_finds_its_part(
@@ -191,3 +192,110 @@ def test_it_reads_without_scripts(
     expect(page).to_have_url(re.compile("#m-2$"))
     expect(page.locator("#m-2")).to_be_in_viewport()
     context.close()
+
+
+def test_a_query_is_typed_with_the_help_of_suggestions(
+    page: Page, live_server: LiveServer, archive: Thread
+) -> None:
+    page.goto(f"{live_server.url}/?q=lamp")
+    field = page.get_by_role("combobox", name="Search the archive")
+    options = page.get_by_role("listbox", name="Suggestions").get_by_role("option")
+    field.fill("refund ")
+
+    field.press_sequentially("pro")
+    expect(options.first).to_contain_text("project:")
+    expect(field).to_have_attribute("aria-expanded", "true")
+    field.press("ArrowDown")
+    expect(options.first).to_have_attribute("aria-selected", "true")
+    expect(field).to_have_attribute("aria-activedescendant", "suggestion-0")
+    field.press("Enter")
+    expect(field).to_have_value("refund project:")
+    expect(options).to_have_count(2)  # goes on with the values that there are
+    field.press("Escape")
+    expect(options).to_have_count(0)
+    expect(field).to_have_value("refund project:")
+    field.press("ArrowDown")
+    options.filter(has_text="support").click()
+    expect(field).to_have_value("refund project:support ")
+    field.press("Enter")
+    expect(page).to_have_url(re.compile(r"q=refund\+project%3Asupport"))
+
+    field = page.get_by_role("combobox", name="Search the archive")
+    field.fill("")
+    field.press("ArrowDown")  # what was searched before, in this browser
+    expect(options.nth(0)).to_contain_text("refund project:support")
+    options.filter(has_text="lamp").click()
+    expect(page).to_have_url(re.compile(r"\?q=lamp"))
+    field.fill("")
+    field.press("ArrowDown")
+    options.filter(has_text="Forget recent searches").click()
+    field.press("ArrowDown")
+    expect(options).to_have_count(0)
+
+
+def test_results_are_selected_and_exported_with_the_keyboard(
+    page: Page, live_server: LiveServer, archive: Thread
+) -> None:
+    page.goto(f"{live_server.url}/?q=lamp")
+
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    expect(page.get_by_role("button", name="Export the selected (2)")).to_be_enabled()
+    page.get_by_label("Select this page").check()
+    expect(page.get_by_role("button", name="Export the selected (20)")).to_be_enabled()
+    page.get_by_label("Select this page").uncheck()
+    page.keyboard.press("Escape")
+    page.locator(".hit h2 a").first.focus()
+    page.keyboard.press("x")
+    page.keyboard.press("e")
+    expect(page).to_have_url(re.compile(r"/exports/new/\?thread=[^,]+$"))
+    expect(page.get_by_text("1 thread,")).to_be_visible()
+
+    page.goto(f"{live_server.url}/?q=lamp")
+    page.locator(".hit h2 a").first.focus()
+    page.keyboard.press("e")
+    expect(page.get_by_text("26 threads,")).to_be_visible()
+
+
+def test_further_hits_unfold_in_their_result(
+    page: Page, live_server: LiveServer, archive: Thread
+) -> None:
+    make_conversation(*[f"quokka {number}" for number in range(9)])
+    page.goto(f"{live_server.url}/?q=quokka")
+
+    page.get_by_role("link", name="6 more in this thread").click()
+
+    expect(page.locator(".fragments li")).to_have_count(9)
+    expect(page).to_have_url(re.compile(r"\?q=quokka$"))
+
+
+def test_a_search_is_saved_shared_and_followed(
+    page: Page,
+    live_server: LiveServer,
+    archive: Thread,
+    assert_accessible: Callable[[], None],
+) -> None:
+    User.objects.create_superuser("ada", email="ada@example.org", password="a long password")
+    page.goto(f"{live_server.url}/admin/login/?next=/%3Fq%3Drefund")
+    page.get_by_label("Username").fill("ada")
+    page.get_by_label("Password").fill("a long password")
+    page.keyboard.press("Enter")
+
+    page.locator("summary", has_text="Save this search").click()
+    page.get_by_label("Name").fill("Weekly refunds")
+    page.get_by_label("E-mail for new hits").select_option("Once a day")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("“Weekly refunds” is saved.")).to_be_visible()
+    page.locator("summary", has_text="Change").click()
+    page.get_by_label("Shared with", exact=True).select_option("Everybody with an account")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator(".saved")).to_contain_text("Everybody with an account")
+    page.locator("summary", has_text="Change").click()
+    page.get_by_role("button", name="Make a feed").click()
+    expect(page.get_by_role("link", name="/feeds/")).to_be_visible()
+    page.locator("summary", has_text="Change").click()
+    assert_accessible()
+    page.get_by_role("link", name="Weekly refunds").click()
+    expect(page.get_by_role("heading", name="1 thread")).to_be_visible()

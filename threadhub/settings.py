@@ -88,6 +88,7 @@ PASSWORD_HASHERS = [
 THREADHUB_RATES = {
     "search": "120/m",
     "read": "300/m",  # threads, their print views and sources
+    "suggest": "600/m",  # while somebody types
     "poll": "240/m",  # pages that follow a job
     "export": "30/m",
     "change": "60/m",  # starting, cancelling and repeating work
@@ -272,6 +273,8 @@ if TESTING:
 # --- mail and logs ----------------------------------------------------------
 vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="threadhub@localhost")
+# Where people reach this server: the links in mails begin with it.
+THREADHUB_URL = env.str("THREADHUB_URL", default="http://127.0.0.1:8000").rstrip("/")
 LOG_FORMAT = env.str("LOG_FORMAT", default="text")
 LOGGING = {
     "version": 1,

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from projects.models import Project
 from threads.exports import EXPORTERS, ExportOrder
 from threads.exports.columns import COLUMNS, THREAD_COLUMNS
+from threads.models import SavedSearch
+from threads.models.saved_search import MAX_OF_ONE_OWNER
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
 
 
 class ExportForm(forms.Form):
@@ -58,3 +64,46 @@ class ExportForm(forms.Form):
             zipped=data["zipped"],
             zone=zone,
         )
+
+
+class SavedSearchForm(forms.ModelForm):
+    """A query to keep. Its project may be any that the owner can read."""
+
+    class Meta:
+        model = SavedSearch
+        fields = ("name", "query", "sharing", "project", "notify")
+
+    def __init__(self, *args: Any, owner: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.instance.owner = self.owner = owner
+        visible = Project.objects.visible_to(owner).order_by("name", "pk")
+        project: Any = self.fields["project"]
+        project.queryset = visible
+        project.empty_label = _("no project")
+        for name in ("sharing", "notify"):
+            self.fields[name].required = False
+
+    def clean_name(self) -> str:
+        return " ".join(self.cleaned_data["name"].split())
+
+    def clean_sharing(self) -> str:
+        return self.cleaned_data["sharing"] or SavedSearch.Sharing.NOBODY
+
+    def clean_notify(self) -> str:
+        notify: str = self.cleaned_data["notify"] or SavedSearch.Notify.NEVER
+        if notify != SavedSearch.Notify.NEVER and not self.owner.email:
+            raise forms.ValidationError(_("Your account has no e-mail address."))
+        return notify
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or self.cleaned_data
+        is_of_project = given.get("sharing") == SavedSearch.Sharing.PROJECT
+        if not is_of_project:
+            given["project"] = None
+        elif not given.get("project") and "project" not in self.errors:
+            self.add_error("project", _("Choose the project whose readers may see it."))
+        kept = SavedSearch.objects.filter(owner=self.owner).count()
+        if self.instance.pk is None and kept >= MAX_OF_ONE_OWNER:
+            most = _("You have %(count)d saved searches; delete one first.")
+            raise forms.ValidationError(most % {"count": MAX_OF_ONE_OWNER})
+        return given

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from django.urls import path
 
-from threads.views import exports, jobs, search, site, thread
+from threads.views import exports, jobs, saved, search, site, suggestions, thread
 from threads.views import help as help_views
 
 app_name = "threads"
 urlpatterns = [
     path("", search.search_page, name="search"),
     path("facets/", search.counted_facets, name="facets"),
+    path("suggestions/", suggestions.suggestions, name="suggestions"),
+    path("saved/", saved.saved_list, name="saved"),
+    path("saved/<int:pk>/", saved.change, name="saved_change"),
+    path("saved/<int:pk>/delete/", saved.delete, name="saved_delete"),
+    path("saved/<int:pk>/feed/", saved.change_feed, name="saved_feed"),
+    path("saved/unsubscribe/<str:token>/", saved.unsubscribe, name="unsubscribe"),
+    path("feeds/<str:token>/", saved.feed, name="feed"),
     path("threads/<str:thread_id>/", thread.thread_page, name="thread"),
+    path("threads/<str:thread_id>/hits/", search.further_hits, name="further_hits"),
     path("threads/<str:thread_id>/print/", thread.print_page, name="print"),
     path("threads/<str:thread_id>/<int:position>/", thread.message_source, name="message_source"),
     path("jobs/<uuid:job_id>/", jobs.job_page, name="job"),

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from threads.admin import connections, jobs, messages, threads
+from threads.admin import connections, jobs, messages, saved_searches, threads
 
-__all__ = ["connections", "jobs", "messages", "threads"]
+__all__ = ["connections", "jobs", "messages", "saved_searches", "threads"]

@@ -6,6 +6,7 @@ from threads.models.bookmark import Bookmark
 from threads.models.job import Job
 from threads.models.message import Message, MessageSource
 from threads.models.refresh import RefreshBucket, RefreshReturns
+from threads.models.saved_search import SavedSearch
 from threads.models.sync_run import SyncRun
 from threads.models.thread import Assistant, Thread
 
@@ -17,6 +18,7 @@ __all__ = [
     "MessageSource",
     "RefreshBucket",
     "RefreshReturns",
+    "SavedSearch",
     "SyncRun",
     "Thread",
 ]

@@ -15,11 +15,11 @@ from itertools import chain, islice
 from typing import Any
 
 from django.db import connections
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Min, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from projects.models import Project
-from threads.models import Thread
+from threads.models import Message, Thread
 from threads.search import rows as page_rows
 from threads.search.conditions import Conditions
 from threads.search.excerpts import Marker
@@ -118,6 +118,7 @@ def find(
     cursor: str | None = None,
     now: datetime,
     allow_scans: bool = True,
+    archived_after: int | None = None,
 ) -> SearchPage:
     """Return one page of what `query` finds in the projects of `within`, and in nothing else.
 
@@ -126,7 +127,8 @@ def find(
     with some of the words will do; this is also the answer when none has all of them.
     `limit` is the number of threads (messages with group "message"), at most 200. `cursor` comes
     from the page before. Slow scans are refused unless `allow_scans`. The number of queries does
-    not depend on `limit`. :raises ValueError: when the cursor is none of ours.
+    not depend on `limit`. With `archived_after` only messages with a higher id than that count,
+    and no other words will do. :raises ValueError: when the cursor is none of ours.
     """
     started = time.perf_counter()
     search = Search(
@@ -138,6 +140,8 @@ def find(
         after=_read_cursor(cursor),
         now=now,
     )
+    if archived_after is not None:
+        search.keep_to_new(archived_after)
     if query.needs_scan and not allow_scans:
         return search.refused(started)
     answer = search.run(match)
@@ -178,6 +182,7 @@ class Search:
             conditions=self.conditions,
         )
         self.marker = Marker(query.terms)
+        self.is_exact = False  # whether all that was asked must hold, or nothing is found
 
     def _projects_named(self, values: tuple[str, ...]) -> set[int]:
         condition = Q()
@@ -205,6 +210,17 @@ class Search:
             [tsquery(node)],
         )
 
+    def keep_to_new(self, message: int) -> None:
+        """Search only among messages with a higher id than `message`; one query."""
+        newer = Message.objects.filter(pk__gt=message)
+        # Most are of the last minutes, so that the index has little to read.
+        lowest = newer.aggregate(lowest=Min("search_key"))["lowest"]
+        plan = self.plan
+        plan.on_messages.append(Q(pk__gt=message))
+        if lowest is not None:
+            plan.low = lowest if plan.low is None else max(plan.low, lowest)
+        self.is_exact = True
+
     # Ways of searching.
 
     def run(self, match: str) -> _Answer:
@@ -218,7 +234,7 @@ class Search:
         if way == "prefix":
             return self.last_word_begun() or _Answer([])
         answer = self.all_words(self.plan)
-        if answer.found or self.after or self.plan.text is None:
+        if answer.found or self.after or self.plan.text is None or self.is_exact:
             return answer
         return self.last_word_begun() or self._some_words() or answer
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 
 from threads.content import Spans
 from threads.models import Thread
+from threads.search.conditions import is_spoken, wants_aside
 from threads.search.excerpts import Marker
 from threads.search.query import (
     And,
@@ -22,6 +23,7 @@ from threads.search.query import (
     Token,
     Word,
 )
+from threads.search.results import Hit
 
 MAX_HITS = 1_000  # that previous and next walk through
 _Test = Callable[[str, str, datetime | None], bool]  # of a message's text, role and time
@@ -56,6 +58,33 @@ def hits_in(thread: Thread, query: Query) -> tuple[int, ...]:
         if test(text, role, created_at):
             hits.append(position)
     return tuple((hits or partial)[:MAX_HITS])
+
+
+def further_hits_of(
+    thread: Thread, query: Query, *, besides: Collection[int], limit: int
+) -> list[Hit]:
+    """Return up to `limit` hits of the thread as a result shows them, in order; two queries.
+
+    Without those at the positions `besides`; tools and system prompts only where the query
+    names them, as in the search.
+    """
+    positions = [position for position in hits_in(thread, query) if position not in besides]
+    rows = thread.messages.filter(position__in=positions[: 4 * limit]).order_by("position")
+    if query.expression is not None and not wants_aside([query.expression]):
+        rows = rows.filter(is_spoken())
+    marker = Marker(query.terms)
+    return [
+        Hit(
+            pk=row.pk,
+            message_id=row.remote_id,
+            position=row.position,
+            role=row.role,
+            kind=row.kind,
+            created_at=row.created_at,
+            snippet=marker.snippet(row.text),
+        )
+        for row in rows[:limit]
+    ]
 
 
 def _test_of(node: Node) -> _Test:  # noqa: PLR0911 - one line for each kind of node

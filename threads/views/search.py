@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from django.core.cache import cache
 from django.db.models import Count, Max, Sum
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -21,10 +21,12 @@ from threads import search
 from threads.models import Thread
 from threads.search.facets import facets
 from threads.search.query import Notice, Query, editing, parse
+from threads.views.matches import further_hits_of
 from threads.views.reader import reader
 from threads.views.sidebar import dated, side_bar
 
 PAGE_SIZE = 20  # threads
+FURTHER_HITS = 50  # of one thread, unfolded in its result; the others are read there
 _ARCHIVE_SECONDS = 60  # how long the counts on the start page may be old
 
 
@@ -109,7 +111,14 @@ def search_page(request: HttpRequest) -> HttpResponse:
         "section": "search",
         "q": text,
         "page": page,
-        "rows": [(result, result.hit_count - len(result.hits)) for result in page.results],
+        "rows": [
+            (
+                result,
+                result.hit_count - len(result.hits),
+                "-".join(str(hit.position) for hit in result.hits),
+            )
+            for result in page.results
+        ],
         "told": [Told.about(notice, text) for notice in page.notices],
         "chips": chips,
         "words_only": editing.without_parts(query, [chip.node for chip in chips]),
@@ -138,6 +147,30 @@ def counted_facets(request: HttpRequest) -> HttpResponse:
         "is_counted": True,
     }
     return render(request, "threads/_facets.html", context)
+
+
+@require_GET
+@limited("read")
+def further_hits(request: HttpRequest, thread_id: str) -> HttpResponse:
+    """Answer the hits of one thread that its result does not show, in the order of the thread.
+
+    Without scripts the link that asks for them leads to the thread itself.
+    """
+    thread = Thread.objects.visible_to(reader(request)).filter(short_id=thread_id).first()
+    if thread is None:
+        raise Http404
+    text = request.GET.get("q", "").strip()
+    query = parse(text, now=timezone.now(), zone=timezone.get_current_timezone())
+    numbers = request.GET.get("shown", "").split("-")
+    shown = {int(one) for one in numbers if one.isascii() and one.isdigit() and len(one) < 10}
+    hits = further_hits_of(thread, query, besides=shown, limit=FURTHER_HITS + 1)
+    context = {
+        "q": text,
+        "thread": thread,
+        "hits": hits[:FURTHER_HITS],
+        "is_all": len(hits) <= FURTHER_HITS,
+    }
+    return render(request, "threads/_further.html", context)
 
 
 def _start_page(request: HttpRequest) -> HttpResponse:

@@ -1,0 +1,38 @@
+/* The results: select some with x or the mouse, export them, unfold more. Works without it. */
+(() => {
+  "use strict";
+  const { onKey } = window.threadhub;
+  const bulk = document.querySelector("[data-bulk]");
+  if (!bulk) return;
+  const boxes = [...document.querySelectorAll("[data-pick]")];
+  const all = bulk.querySelector("[data-pick-all]");
+  const button = bulk.querySelector("[data-export-picked]");
+  const ids = bulk.querySelector("[data-picked]");
+  const count = bulk.querySelector("[data-picked-count]");
+
+  bulk.hidden = false;
+  for (const box of boxes) box.closest("label").hidden = false;
+  const update = () => {
+    const picked = boxes.filter((box) => box.checked);
+    for (const box of boxes) box.closest(".hit").classList.toggle("picked", box.checked);
+    all.checked = picked.length === boxes.length;
+    all.indeterminate = picked.length > 0 && !all.checked;
+    ids.value = picked.map((box) => box.value).join(",");
+    button.disabled = !picked.length;
+    count.textContent = picked.length ? `(${picked.length})` : "";
+  };
+  for (const box of boxes) box.addEventListener("change", update);
+  all.addEventListener("change", () => {
+    for (const box of boxes) box.checked = all.checked;
+    update();
+  });
+  update(); // the browser keeps what was checked when the reader comes back
+
+  const here = () => document.activeElement?.closest(".hit");
+  onKey("x", () => here()?.querySelector("[data-pick]")?.click());
+  onKey("o", () => here()?.querySelector("h2 a")?.click());
+  onKey("e", () => {
+    if (button.disabled) bulk.querySelector("[data-export-all]").click();
+    else bulk.requestSubmit();
+  });
+})();
