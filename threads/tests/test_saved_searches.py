@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 import pytest
@@ -21,7 +21,6 @@ from threads.tests.factories import make_conversation, make_message, make_projec
 if TYPE_CHECKING:
     from django.test import Client
     from pytest_django import DjangoAssertNumQueries
-    from pytest_django.fixtures import SettingsWrapper
 
 pytestmark = pytest.mark.django_db
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
@@ -29,15 +28,15 @@ ATOM = "{http://www.w3.org/2005/Atom}"
 
 
 @pytest.fixture(autouse=True)
-def _address(settings: SettingsWrapper) -> None:
+def _address(settings: Any) -> None:
     settings.THREADHUB_URL = "https://threads.example.org"
 
 
-def make_user(name: str = "olga", **fields: object) -> User:
+def make_user(name: str = "olga", **fields: Any) -> User:
     return User.objects.create_user(name, email=f"{name}@example.org", **fields)
 
 
-def make_saved(owner: User, query: str = "refund", **fields: object) -> SavedSearch:
+def make_saved(owner: User, query: str = "refund", **fields: Any) -> SavedSearch:
     fields.setdefault("name", "Refunds")
     if fields.get("notify", "never") != "never":
         fields.setdefault("checked_at", LONG_AGO)
@@ -304,7 +303,7 @@ def test_daily_is_once_a_day() -> None:
 
 
 def test_one_that_fails_keeps_no_other_from_being_told(
-    settings: SettingsWrapper, monkeypatch: pytest.MonkeyPatch
+    settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = (
         make_saved(make_user("a"), notify="at_once"),
@@ -335,7 +334,9 @@ def test_the_link_in_the_mail_ends_the_mails_and_nothing_else(client: Client) ->
     saved = make_saved(make_user(), notify="at_once")
     make_conversation("A refund")
     alerts.tell_of_new_hits()
-    link = re.search(r"https://threads\.example\.org(/saved/unsubscribe/\S+)", mail.outbox[0].body)
+    link = re.search(
+        r"https://threads\.example\.org(/saved/unsubscribe/\S+)", str(mail.outbox[0].body)
+    )
     assert link
     assert (
         f"<https://threads.example.org{link[1]}>"
