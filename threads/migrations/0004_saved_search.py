@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("projects", "0002_site_settings"),
-        ("threads", "0002_bookmark"),
+        ("threads", "0003_refresh_table"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
