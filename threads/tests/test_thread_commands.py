@@ -163,6 +163,22 @@ def test_it_stops_at_its_budget(server: OpenAIServer) -> None:
     assert Message.objects.count() == 9
 
 
+def test_it_reads_a_new_thread_by_its_id_at_the_store(server: OpenAIServer) -> None:
+    connection = make_connection(base_url=server.url)
+    make_connection(connection.project, base_url=server.url, store="assistants")
+    server.add_conversation("conv_new", [text_item("m1", "user", "hello")])
+    slug = connection.project.slug
+
+    out, _ = manage("sync_threads", "--project", slug, "--thread", "conv_new")
+
+    assert "1 threads read, 1 new messages" in out
+    assert Thread.objects.get().connection == connection
+    with pytest.raises(CommandError, match="has 2 connections"):
+        manage("sync_threads", "--project", slug, "--thread", "17")
+    with pytest.raises(CommandError, match="There is no thread 'conv_other'"):
+        manage("sync_threads", "--thread", "conv_other")
+
+
 def test_it_fails_when_a_thread_could_not_be_read(server: OpenAIServer) -> None:
     registered(server, "conv_a")
     server.remove("/conversations/conv_a")

@@ -12,16 +12,26 @@ from django.db.models import Q
 from django.utils import timezone
 
 from projects.models import Connection, Project
-from threads import sync
+from threads import actions, sync
 from threads.models import SyncRun, Thread
 
 _BAR = 30  # characters
+# How the stores' ids begin; compatible servers may use others.
+_PREFIXES = {
+    "conv_": Connection.Store.CONVERSATIONS,
+    "thread_": Connection.Store.ASSISTANTS,
+    "cthr_": Connection.Store.CHATKIT,
+    "chatcmpl-": Connection.Store.COMPLETIONS,
+    "resp_": Connection.Store.RESPONSES,
+    "sess_": Connection.Store.AGENTS,
+}
 
 
 class Command(BaseCommand):
     help = (
         "Sync threads now. Without --thread: all threads of the project, or of all projects, that"
-        " a connection can be asked about. Waits where a connection's calls per minute are used up."
+        " a connection can be asked about. With --project, --thread also takes the store's ids of"
+        " threads that are new here. Waits where a connection's calls per minute are used up."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -80,8 +90,7 @@ class Command(BaseCommand):
             )
         return ""
 
-    @staticmethod
-    def _chosen(ids: list[str], slug: str | None) -> list[int] | None:
+    def _chosen(self, ids: list[str], slug: str | None) -> list[int] | None:
         """Return the primary keys of the threads that were named; None when none was."""
         if not ids:
             return None
@@ -91,10 +100,33 @@ class Command(BaseCommand):
             if slug:
                 threads = threads.filter(project__slug=slug)
             keys = list(threads.values_list("pk", flat=True))
+            if not keys and slug:
+                keys = self._registered(identity, slug)
             if not keys:
-                raise CommandError(f"There is no thread {identity!r}.")
+                raise CommandError(
+                    f"There is no thread {identity!r}. With --project a new one can be read."
+                )
             found += keys
         return found
+
+    @staticmethod
+    def _registered(identity: str, slug: str) -> list[int]:
+        """Register a thread by the store's id with the connection that such an id is from."""
+        usable = Connection.objects.usable(timezone.now()).filter(project__slug=slug)
+        found = list(usable.select_related("project").order_by("pk"))
+        store = next((s for prefix, s in _PREFIXES.items() if identity.startswith(prefix)), "")
+        fitting = [each for each in found if each.store == store] or found
+        if len(fitting) != 1:
+            raise CommandError(
+                f"There is no thread {identity!r}, and the project has {len(fitting)} connections"
+                " that it might come from. Add it in the admin, where you can choose."
+            )
+        (connection,) = fitting
+        added = actions.add_thread_ids(connection.project, connection, [identity], by=None)
+        if added.refused:
+            raise CommandError(" ".join(f"{name}: {why}" for name, why in added.refused.items()))
+        threads = Thread.objects.filter(project=connection.project, external_id=identity)
+        return list(threads.values_list("pk", flat=True))
 
     def _sync(
         self,
