@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
@@ -49,8 +51,28 @@ class SystemMetric(models.Model):
         return f"{self.measured_at:%Y-%m-%d %H:%M}: CPU {self.cpu_percent} %"
 
 
+class AppendOnly(Exception):
+    """Somebody tried to change or delete rows of the audit log."""
+
+
+class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
+    """Refuses what would change rows. Deleting an account still empties `actor`, as Django does."""
+
+    def update(self, **kwargs: Any) -> int:
+        raise AppendOnly("The audit log is only added to.")
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        raise AppendOnly("The audit log is only added to.")
+
+    def bulk_update(self, *args: Any, **kwargs: Any) -> int:
+        raise AppendOnly("The audit log is only added to.")
+
+
+AuditEventManager = models.Manager.from_queryset(AuditEventQuerySet)
+
+
 class AuditEvent(models.Model):
-    """One thing that somebody did. Rows are added, never changed."""
+    """One thing that somebody did. Rows are added by `monitoring.chain`, never changed."""
 
     class Outcome(models.TextChoices):
         OK = "ok", _("Done")
@@ -82,12 +104,22 @@ class AuditEvent(models.Model):
     previous_hash = models.CharField(max_length=64, blank=True, editable=False)
     row_hash = models.CharField(max_length=64, blank=True, editable=False)
 
+    objects = AuditEventManager()
+
     class Meta:
         verbose_name = _("audit event")
         verbose_name_plural = _("audit log")
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M} {self.actor_name} {self.action}"
+
+    def save(self, **kwargs: Any) -> None:  # type: ignore[override]
+        if not self._state.adding:
+            raise AppendOnly("The audit log is only added to.")
+        super().save(**kwargs)
+
+    def delete(self, **kwargs: Any) -> tuple[int, dict[str, int]]:  # type: ignore[override]
+        raise AppendOnly("The audit log is only added to.")
 
 
 class CarriedOver(models.Model):

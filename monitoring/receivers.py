@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.db import models
 
+from monitoring import chain
 from monitoring.models import AuditEvent
 from threadhub.lib import audit, logs
 from threadhub.lib.http import client_ip
@@ -25,19 +26,33 @@ def store(
 ) -> None:
     is_row = isinstance(target, models.Model)
     known = actor is not None and actor.is_authenticated
-    AuditEvent.objects.create(
+    event = AuditEvent(
         actor=actor if known else None,
         actor_name=actor.get_username()[:200] if known else ("visitor" if actor else "system"),
-        ip=ip,
+        ip=ip or logs.client_address.get(),
         request_id=logs.request_id.get(),
         action=action,
         target_type=target._meta.label_lower if is_row else "",  # type: ignore[union-attr]
         target_id=str(target.pk)[:64] if is_row else "",  # type: ignore[union-attr]
-        target_label="" if target is None else str(target)[:300],
+        target_label="" if target is None else _storable(str(target))[:300],
         project_id=project_id,
         outcome=outcome,
-        details=details,
+        details={name: _storable(value) for name, value in details.items()},
     )
+    chain.append(event)
+
+
+def _storable(value: Any) -> Any:
+    """Return text without secrets, and without what a database or a hash cannot take.
+
+    People search for keys that leaked, and a search is recorded with its words.
+    """
+    if isinstance(value, str):
+        text = logs.redact(value.replace("\x00", "\ufffd"))
+        return text.encode("utf-8", "replace").decode()
+    if isinstance(value, list | tuple):
+        return [_storable(item) for item in value]
+    return value
 
 
 def _logged_in(request: Any, user: Any, **_: Any) -> None:

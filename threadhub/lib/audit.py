@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.core.cache import cache
 from django.dispatch import Signal
 
 if TYPE_CHECKING:
@@ -11,6 +12,23 @@ if TYPE_CHECKING:
 
 # Keywords: actor, action, target, project_id, outcome, details, ip.
 recorded = Signal()
+
+
+REMEMBERED_SECONDS = 600  # pages of one thread, read one after the other, are one reading
+
+
+def record_read(
+    target: object, *, actor: User | AnonymousUser, project_id: int, via: str = ""
+) -> None:
+    """Put a reading on the audit log, once in ten minutes for each reader and thing read.
+
+    Costs one look into the cache, and two queries when it is recorded. Reading what is public is
+    nobody's business: do not call it then.
+    """
+    name = f"audit:read:{actor.pk or 'visitor'}:{type(target).__name__}:{getattr(target, 'pk', '')}"
+    if cache.add(name, 1, timeout=REMEMBERED_SECONDS):
+        action = f"{type(target).__name__.lower()}.read"
+        record(action=action, actor=actor, target=target, project_id=project_id, via=via)
 
 
 def record(

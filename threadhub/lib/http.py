@@ -80,11 +80,13 @@ class RequestIdMiddleware:
         given = request.headers.get("X-Request-ID", "")
         identifier = given if _REQUEST_ID.match(given) else secrets.token_hex(8)
         token = logs.request_id.set(identifier)
+        address = logs.client_address.set(client_ip(request))
         request.META["THREADHUB_REQUEST_ID"] = identifier
         try:
             response = self.get_response(request)
         finally:
             logs.request_id.reset(token)
+            logs.client_address.reset(address)
         response["X-Request-ID"] = identifier
         return response
 

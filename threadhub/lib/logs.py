@@ -9,6 +9,8 @@ import re
 from datetime import UTC, datetime
 
 request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="-")
+# Where the request in hand came from; "" outside of requests.
+client_address: contextvars.ContextVar[str] = contextvars.ContextVar("client_address", default="")
 
 # API keys (sk-…, Azure's 32 or 84 characters after "api-key"), our own tokens, bearer headers.
 _SECRETS = re.compile(
