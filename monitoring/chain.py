@@ -38,7 +38,8 @@ def append(event: AuditEvent) -> None:
     Writers take turns until they commit: SQLite has one writer at a time, PostgreSQL a lock for
     this. Two queries, three on PostgreSQL.
     """
-    with transaction.atomic():
+    # No savepoint: what cannot be recorded must not be done either.
+    with transaction.atomic(savepoint=False):
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
@@ -59,9 +60,7 @@ class Verdict:
     has_expected: bool = True  # False: the hash that was asked for is nowhere in the chain
 
 
-def verify(
-    *, expected: str = "", progress: Callable[[int], None] = lambda _count: None
-) -> Verdict:
+def verify(*, expected: str = "", progress: Callable[[int], None] = lambda _count: None) -> Verdict:
     """Examine the chain from its first row on.
 
     :param expected: a hash that was noted before; rows cut off at the end show by its absence.

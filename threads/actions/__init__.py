@@ -10,6 +10,7 @@ from threads.actions.imports import request_import
 from threads.actions.jobs import Refused, cancel_job, queue_job, retry_job
 from threads.actions.keeping import hold_threads, restore_threads, trash_threads
 from threads.actions.pruning import prune_preview, prune_threads
+from threads.actions.reading import note_read, note_search
 from threads.actions.sample import load_sample, remove_sample
 from threads.actions.syncs import (
     Added,
@@ -26,6 +27,8 @@ __all__ = [
     "cancel_job",
     "hold_threads",
     "load_sample",
+    "note_read",
+    "note_search",
     "prune_preview",
     "prune_threads",
     "queue_job",

@@ -15,9 +15,10 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from projects.admin.access import Managed, ProjectFilter, ReadOnly
+from projects.admin.access import Managed, ProjectFilter, ReadOnly, user_of
 from projects.admin.display import UNKNOWN, badge, moment, number
-from threads.models import Assistant, Message
+from threads import actions
+from threads.models import Assistant, Message, Thread
 
 _PREVIEW = 400  # characters of a message that the list reads from the database
 
@@ -57,7 +58,20 @@ class MessageAdmin(ReadOnly, Managed):
         if "thread__id__exact" not in request.GET:
             messages.info(request, gettext("Choose the thread whose messages you want to see."))
             return redirect("admin:threads_thread_changelist")
+        self._note(request, request.GET["thread__id__exact"])
         return super().changelist_view(request, extra_context)
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
+        message = super().get_object(request, object_id, from_field)
+        if message is not None:
+            self._note(request, str(message.thread_id))
+        return message
+
+    @staticmethod
+    def _note(request: HttpRequest, thread_id: str) -> None:
+        managed = Thread.objects.managed_by(user_of(request)).select_related("project")
+        if thread_id.isdigit() and (thread := managed.filter(pk=thread_id).first()):
+            actions.note_read(thread, by=user_of(request), via="admin")
 
     @admin.display(description=_("role"))
     def role_badge(self, message: Message) -> str:

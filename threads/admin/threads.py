@@ -341,6 +341,8 @@ class ThreadAdmin(Audited, Managed):
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         context["show_save_and_add_another"] = False
+        if request.method == "GET" and (thread := context.get("original")) is not None:
+            actions.note_read(thread, by=user_of(request), via="admin")
         return super().render_change_form(request, context, *args, **kwargs)
 
     def add_view(

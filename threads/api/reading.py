@@ -19,6 +19,7 @@ from ninja import Router
 
 from projects.models import Project
 from projects.models.project import ProjectQuerySet
+from threads.actions import note_read, note_search
 from threads.api import shapes
 from threads.api.access import count_against, reader_of
 from threads.api.errors import Refused, bad_cursor
@@ -81,6 +82,8 @@ def search_threads(
     except ValueError as problem:  # what find() says of a cursor that is none of its own
         raise bad_cursor() from problem
     _refuse_errors(page.notices)
+    if not cursor:
+        note_search(page, q, by=reader_of(request), projects=project, via="api")
     return JsonResponse(published(page, query=q))
 
 
@@ -104,6 +107,7 @@ def thread(request: HttpRequest, thread_id: str) -> HttpResponse:
     )
     if found is None:
         return _by_external_id(request, thread_id, "api:thread")
+    note_read(found, by=reader_of(request), via="api")
     messages_url = reverse("api:messages", args=[found.short_id])
     return JsonResponse(shapes.thread_detail(found, messages_url=messages_url))
 
@@ -124,9 +128,11 @@ def messages(
 ) -> HttpResponse:
     """List a thread's messages, tool calls and their output, in order."""
     count_against(request, "read")
-    found = Thread.objects.visible_to(reader_of(request)).filter(short_id=thread_id).first()
+    visible = Thread.objects.visible_to(reader_of(request)).select_related("project")
+    found = visible.filter(short_id=thread_id).first()
     if found is None:
         return _by_external_id(request, thread_id, "api:messages")
+    note_read(found, by=reader_of(request), via="api")
     # One more than asked for tells whether there is a next page.
     rows = list(
         found.messages.filter(position__gt=_position(cursor)).order_by("position")[: limit + 1]

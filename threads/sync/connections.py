@@ -7,13 +7,18 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from django.conf import settings
+from django.core.cache import cache
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from projects.crypto import SecretError
 from projects.models import Connection
+from threadhub.lib import audit
 from threads.sources import Credentials, Denied, Source, SourceError, open_source
 from threads.sync.budget import BudgetSpent, CallBudget
 from threads.sync.writing import write_connection_error
+
+_DAY_SECONDS = 86_400
 
 
 @contextmanager
@@ -39,6 +44,7 @@ def source_for(
         connection.state_reason = str(error)[:500]
         connection.save(update_fields=["state", "state_reason"])
         raise Denied(str(error)) from None
+    _note_use(connection)
     budget = CallBudget(connection, share=share, waits=waits, most=most_calls)
     source = open_source(
         connection.store,
@@ -55,6 +61,18 @@ def source_for(
         yield source
     finally:
         source.close()
+
+
+def _note_use(connection: Connection) -> None:
+    """Put the first use of a key on each day on the audit log: a minute has one, too."""
+    name = f"audit:key:{connection.pk}:{connection.key_fingerprint}:{timezone.now():%Y%m%d}"
+    if connection.has_key and cache.add(name, 1, timeout=_DAY_SECONDS):
+        audit.record(
+            action="connection.use_key",
+            target=connection,
+            project_id=connection.project_id,
+            key_ending=connection.key_ending,
+        )
 
 
 def try_connection(connection: Connection, *, now: datetime) -> str:

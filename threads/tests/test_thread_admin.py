@@ -346,8 +346,8 @@ def test_it_lists_messages_without_reading_all_of_their_text(
     client = administrator()
     thread = make_conversation(*(["word " * 500] * 8))
 
-    # session, user; the count for the pages; the page with the beginnings of the texts
-    with django_assert_num_queries(4):
+    # session, user; the thread for the audit log; the count; the page with the texts' beginnings
+    with django_assert_num_queries(5):
         page = client.get(
             reverse("admin:threads_message_changelist"), {"thread__id__exact": thread.pk}
         )

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_GET
 from projects.models import Project
 from threadhub.lib.ratelimit import limited
 from threads import search
+from threads.actions import note_search
 from threads.models import Thread
 from threads.search.facets import facets
 from threads.search.query import Notice, Query, editing, parse
@@ -105,6 +106,8 @@ def search_page(request: HttpRequest) -> HttpResponse:
         )
     except ValueError:  # a cursor that was cut off on its way here
         return redirect(f"{reverse('threads:search')}?{urlencode({'q': text})}")
+    if not cursor:
+        note_search(page, text, by=reader(request))
     parts = editing.chips(query)
     chips = [chip for chip in parts if chip.field]
     context = {

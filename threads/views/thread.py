@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET
 
 from threadhub.lib.ratelimit import limited
 from threads import content
+from threads.actions import note_read
 from threads.models import Message, Thread
 from threads.search.query import parse
 from threads.views.matches import hits_in, spans_of
@@ -25,13 +26,16 @@ PRINT_SIZE = 2_000  # positions a print view: more is for exports
 
 def _thread(request: HttpRequest, thread_id: str) -> Thread | None:
     """Return the thread under its address here; None when the reader may not see one."""
-    return (
+    thread = (
         Thread.objects.visible_to(reader(request))
         .select_related("project", "assistant")
         .prefetch_related("tags")
         .filter(short_id=thread_id)
         .first()
     )
+    if thread is not None:
+        note_read(thread, by=reader(request))
+    return thread
 
 
 def _elsewhere(request: HttpRequest, thread_id: str, view: str) -> HttpResponse:

@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from projects.models import Project
+from threads.actions import note_search
 from threads.search import find
 from threads.search.published import published
 from threads.search.query import GROUPS, SORTS, parse
@@ -35,7 +36,7 @@ class Command(BaseCommand):
         parser.add_argument("--format", choices=["table", "json"], default="table")
 
     def handle(self, *args: Any, query: str, **options: Any) -> None:
-        within = Project.objects.all()
+        within, user = Project.objects.all(), None
         if options["user"]:
             name = options["user"]
             user = User.objects.filter(username=name).first()
@@ -49,9 +50,9 @@ class Command(BaseCommand):
                 raise CommandError(f"There is no project “{', '.join(sorted(missing))}”.")
         queries = (line.rstrip("\r\n") for line in sys.stdin) if query == "-" else [query]
         for text in queries:
-            self._answer(text, within=within, **options)
+            self._answer(text, within=within, by=user, **options)
 
-    def _answer(self, text: str, *, within: Any, **options: Any) -> None:
+    def _answer(self, text: str, *, within: Any, by: User | None, **options: Any) -> None:
         now = timezone.now()
         try:
             page = find(
@@ -66,6 +67,7 @@ class Command(BaseCommand):
             )
         except ValueError as problem:
             raise CommandError(str(problem)) from problem
+        note_search(page, text, by=by, projects=options["project"], via="command")
         if options["format"] == "json":
             self.stdout.write(json.dumps(published(page, query=text), ensure_ascii=False))
             self.stdout.flush()
