@@ -51,11 +51,12 @@ def prune_expired() -> str:
         .delete()
     )
     exports = remove_expired(now)
+    uploads = actions.forget_uploads(now=now)
     results = forget_results(before=now - KEEP_JOBS)
     sessions, _ = Session.objects.filter(expire_date__lt=now).delete()
     return (
         f"Merged {merged} figures; removed {pruned.threads} threads, {jobs} jobs,"
-        f" {exports} exports, {results} task results and {sessions} sessions."
+        f" {exports} exports, {uploads} uploads, {results} task results and {sessions} sessions."
     )
 
 

@@ -22,7 +22,7 @@ from django.utils.translation import gettext as _
 from projects.models import Connection, Project
 from threadhub.lib.tasks import enqueue
 from threads import sync
-from threads.archive import ImportReport, ingest
+from threads.archive import ImportReport, ListAction, Listing, ingest
 from threads.exports import ExportCancelled, ExportError, ExportOrder, make, select
 from threads.exports.kept import export_path
 from threads.imports import Place, UnreadableFile, reader
@@ -308,15 +308,13 @@ def _import(job: Job) -> str:
         read = reader(path, str(job.parameters.get("format", "auto")))
         size = path.stat().st_size
     except (UnreadableFile, OSError) as error:
-        path.unlink(missing_ok=True)
-        message = str(error) if isinstance(error, UnreadableFile) else _("The file is not there.")
-        message = message.replace(path.name, str(job.parameters.get("name", "")))
-        job.finish(now=timezone.now(), error=message)
-        return message
+        return _refuse_file(job, error)
     began, last, is_mine = time.monotonic(), 0.0, True
+    reached = start
 
     def keep_going(place: Place) -> bool:
-        nonlocal last, is_mine
+        nonlocal last, is_mine, reached
+        reached = place
         moment = time.monotonic()
         if moment - last < _ADVANCE_SECONDS:
             return True
@@ -326,19 +324,44 @@ def _import(job: Job) -> str:
         )
         return is_mine and moment - began < SLICE_SECONDS
 
-    is_end = ingest(
-        read(path, start=start),
-        project=job.project,
-        now=timezone.now(),
-        report=report,
-        keep_going=keep_going,
-    )
+    try:
+        is_end = ingest(
+            read(path, start=start),
+            project=job.project,
+            now=timezone.now(),
+            report=report,
+            keep_going=keep_going,
+            listing=_listing(job),
+        )
+    except UnreadableFile as error:
+        return _refuse_file(job, error)
     if not is_end and is_mine:
         return _go_on(job)
-    job.advance(now=timezone.now(), done=max(1, size // 1024), total=max(1, size // 1024))
-    if job.finish(now=timezone.now(), result={"report": report.as_json(), "message": str(report)}):
+    result: dict[str, object] = {"report": report.as_json(), "message": str(report)}
+    if is_end:
+        job.advance(now=timezone.now(), done=max(1, size // 1024), total=max(1, size // 1024))
+    else:  # so that it goes on here when somebody wants it after all
+        result |= {"line": reached.line, "offset": reached.offset}
+    is_finished = job.finish(now=timezone.now(), result=result)
+    # A rehearsed file waits for the word to import it; forget_uploads takes away what is left.
+    if is_finished and job.state == Job.State.DONE and not is_dry_run:
         path.unlink(missing_ok=True)
     return str(report)
+
+
+def _listing(job: Job) -> Listing:
+    wanted = job.parameters.get("connection_id")
+    connection = Connection.objects.filter(project=job.project, pk=wanted).first()
+    return Listing(ListAction(job.parameters.get("list_action", ListAction.ADD)), connection)
+
+
+def _refuse_file(job: Job, error: Exception) -> str:
+    path = import_path(job.pk)
+    path.unlink(missing_ok=True)
+    message = str(error) if isinstance(error, UnreadableFile) else _("The file is not there.")
+    message = message.replace(path.name, str(job.parameters.get("name", "")))
+    job.finish(now=timezone.now(), error=message)
+    return message
 
 
 def _keep_place(job: Job, report: ImportReport, place: Place) -> bool:

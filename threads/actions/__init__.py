@@ -6,7 +6,7 @@ Who may ask is the caller's business: rows come from `visible_to(user)` or `mana
 from __future__ import annotations
 
 from threads.actions.exports import request_export
-from threads.actions.imports import request_import
+from threads.actions.imports import confirm_import, forget_uploads, has_upload, request_import
 from threads.actions.jobs import Refused, cancel_job, queue_job, retry_job
 from threads.actions.keeping import hold_threads, restore_threads, trash_threads
 from threads.actions.pruning import prune_preview, prune_threads
@@ -25,6 +25,9 @@ __all__ = [
     "Refused",
     "add_thread_ids",
     "cancel_job",
+    "confirm_import",
+    "forget_uploads",
+    "has_upload",
     "hold_threads",
     "load_sample",
     "note_read",

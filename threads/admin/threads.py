@@ -22,6 +22,7 @@ from projects.admin.display import UNKNOWN, as_json, badge, moment, number, toke
 from projects.forms import TaggedForm
 from projects.models import Connection, Project
 from threads import actions, search
+from threads.admin.imports import ImportPages
 from threads.models import Thread
 from threads.search.query import parse
 
@@ -166,7 +167,7 @@ def report_added(request: HttpRequest, added: actions.Added) -> None:
 
 
 @admin.register(Thread)
-class ThreadAdmin(Audited, Managed):
+class ThreadAdmin(ImportPages, Audited, Managed):
     form = ThreadForm
     list_display = (
         *("name", "project", "store", "state", "message_total", "token_total", "last_message"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from threads.archive.ingest import ImportReport, ingest
+from threads.archive.listed import ListAction, Listing
 from threads.archive.totals import recount
 from threads.archive.writer import ArchiveError, BoundElsewhere, Stored, store, write_usage
 
@@ -10,6 +11,8 @@ __all__ = [
     "ArchiveError",
     "BoundElsewhere",
     "ImportReport",
+    "ListAction",
+    "Listing",
     "Stored",
     "ingest",
     "recount",

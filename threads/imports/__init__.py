@@ -4,23 +4,38 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from threads.imports.base import ImportedThread, Place, Problem, Reader, UnreadableFile
+from threads.imports.base import (
+    ImportedThread,
+    ListedThread,
+    Place,
+    Problem,
+    Reader,
+    UnreadableFile,
+)
 from threads.imports.chatgpt import read_chatgpt
 from threads.imports.detect import detect
+from threads.imports.idlist import read_ids
 from threads.imports.json_file import read_json
 from threads.imports.jsonl import read_jsonl
 from threads.imports.predecessor import Database, read_predecessor
 
-__all__ = ["FORMATS", "ImportedThread", "Place", "Problem", "Reader", "UnreadableFile", "reader"]
+__all__ = [
+    "FORMATS",
+    "ImportedThread",
+    "ListedThread",
+    "Place",
+    "Problem",
+    "Reader",
+    "UnreadableFile",
+    "reader",
+]
 
 FORMATS: dict[str, Reader] = {
     "jsonl": read_jsonl,
     "chatgpt": read_chatgpt,
     "assistants": read_json,
     "predecessor": read_predecessor,
-}
-_ELSEWHERE = {
-    "ids": "it is a list of ids",
+    "ids": read_ids,
 }
 
 
@@ -36,8 +51,6 @@ def reader(path: Path, form: str = "auto") -> Reader:
         raise UnreadableFile(f"The format {form} is not known; there are: {known}.")
     if form == "assistants" and found == "jsonl":
         form = "jsonl"  # one object a line: the same shapes, and places that are lines
-    if form == "auto" and found not in FORMATS:
-        raise UnreadableFile(f"{path.name} cannot be imported here: {_ELSEWHERE[found]}.")
     if "predecessor" in {form, found}:
         with Database(path):  # says now what is wrong with it
             pass

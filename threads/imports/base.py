@@ -36,6 +36,16 @@ class ImportedThread:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedThread:
+    """A row of a list of ids: a thread that is named, and not brought along."""
+
+    place: Place
+    external_id: str
+    remark: str = ""
+    has_remark: bool = False  # the list has a column for it
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """Something that was left out, and why: a sentence. The rest of the file goes on."""
 
@@ -44,4 +54,6 @@ class Problem:
 
 
 class Reader(Protocol):
-    def __call__(self, path: Path, *, start: Place = ...) -> Iterator[ImportedThread | Problem]: ...
+    def __call__(
+        self, path: Path, *, start: Place = ...
+    ) -> Iterator[ImportedThread | Problem] | Iterator[ListedThread | Problem]: ...

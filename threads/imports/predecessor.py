@@ -172,10 +172,13 @@ class Database:
     def _read(
         self, statement: str, names: Sequence[str], parameters: Sequence[Any] = ()
     ) -> Iterator[Row]:
-        cursor = self._connection.execute(statement, parameters)
-        while rows := cursor.fetchmany(_BATCH):
-            for row in rows:
-                yield Row(dict(zip(names, row, strict=True)))
+        try:
+            cursor = self._connection.execute(statement, parameters)
+            while rows := cursor.fetchmany(_BATCH):
+                for row in rows:
+                    yield Row(dict(zip(names, row, strict=True)))
+        except sqlite3.Error as error:
+            raise UnreadableFile(f"{self.path.name} is damaged: {error}.") from error
 
     def threads(self, project_id: object = None) -> Iterator[ImportedThread | Problem]:
         """Yield a project's threads (of all projects if None) in the order of their rows.
@@ -188,8 +191,8 @@ class Database:
         names = ["row", *(f"t.{n}" for n in TABLES["threads"])]
         names += [f"m.{n}" for n in TABLES["messages"]]
         where = "" if project_id is None else "WHERE t.project_id = ?"
-        # CROSS and the plus signs would only get in the way: with an index on messages.thread_id
-        # it is walked, without one SQLite makes its own for the query.
+        # With an index on messages.thread_id it is walked; without one SQLite makes its own for
+        # the query.
         statement = (
             f"SELECT {', '.join(threads + messages)} FROM threads t"  # noqa: S608 - names of ours
             f" LEFT JOIN messages m ON m.thread_id = t.{key} {where}"

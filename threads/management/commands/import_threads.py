@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from projects.models import Project
 from threadhub.lib import audit
-from threads.archive import ImportReport, ingest
+from threads.archive import ImportReport, ListAction, Listing, ingest
 from threads.imports import FORMATS, Place, UnreadableFile, reader
 
 _SHOWN = 20  # problems printed; the report file has a thousand
@@ -30,6 +30,18 @@ class Command(BaseCommand):
         parser.add_argument("files", nargs="+", metavar="FILE")
         parser.add_argument("--project", required=True, metavar="SLUG")
         parser.add_argument("--format", default="auto", choices=["auto", *FORMATS])
+        parser.add_argument(
+            "--list-action",
+            default=ListAction.ADD.value,
+            choices=[action.value for action in ListAction],
+            help="what a list of ids does: register threads, set remarks, put into the trash",
+        )
+        parser.add_argument(
+            "--connection",
+            type=int,
+            metavar="ID",
+            help="through which a list's threads are read (default: the project's only one)",
+        )
         parser.add_argument("--dry-run", action="store_true", help="write nothing, report the same")
         parser.add_argument("--report", metavar="FILE", help="write the report there as JSON")
 
@@ -37,6 +49,7 @@ class Command(BaseCommand):
         project = Project.objects.filter(slug=options["project"]).first()
         if project is None:
             raise CommandError(f"There is no project {options['project']!r}. See add_project.")
+        listing = self._listing(project, options)
         paths = [Path(name) for name in options["files"]]
         try:  # all of them before the first: a wrong name is not found after an hour
             readers = [reader(path, options["format"]) for path in paths]
@@ -46,13 +59,17 @@ class Command(BaseCommand):
         for path, read in zip(paths, readers, strict=True):
             report = ImportReport(is_dry_run=options["dry_run"])
             size = max(1, path.stat().st_size)
-            ingest(
-                read(path),
-                project=project,
-                now=timezone.now(),
-                report=report,
-                keep_going=partial(self._show, size=size, name=path.name),
-            )
+            try:
+                ingest(
+                    read(path),
+                    project=project,
+                    now=timezone.now(),
+                    report=report,
+                    keep_going=partial(self._show, size=size, name=path.name),
+                    listing=listing,
+                )
+            except UnreadableFile as error:
+                raise CommandError(str(error)) from None
             self._clear()
             self.stdout.write(f"{path.name}: {report}")
             for problem in report.problems[:_SHOWN]:
@@ -73,6 +90,15 @@ class Command(BaseCommand):
             self._write(Path(options["report"]), reports)
         if problems:
             raise CommandError(f"{problems} lines were refused; everything else is imported.")
+
+    @staticmethod
+    def _listing(project: Project, options: dict[str, Any]) -> Listing:
+        connection = None
+        if options["connection"] is not None:
+            connection = project.connections.filter(pk=options["connection"]).first()
+            if connection is None:
+                raise CommandError(f"{project.slug} has no connection {options['connection']}.")
+        return Listing(ListAction(options["list_action"]), connection)
 
     @staticmethod
     def _write(path: Path, reports: dict[str, Any]) -> None:
