@@ -284,6 +284,40 @@ def _finish_project(job: Job, done: dict[str, int]) -> str:
     return sentence
 
 
+# Fresh searches.
+
+
+def perform_search_task(*, job_id: str) -> str:
+    """Ask the sources what is new before a search, in slices, within the calls allowed."""
+    return _run(job_id, _fresh_search)
+
+
+def _fresh_search(job: Job) -> str:
+    project_ids = [int(pk) for pk in job.parameters.get("project_ids", [])]
+    connections = list(Connection.objects.callable_of(project_ids))
+    end = sync.read_for(job, connections)
+    if end is sync.End.LATER:
+        return _go_on(job)
+    if end is sync.End.TAKEN:
+        return _end_if_cancelled(job) or _("Another worker has it.")
+    result = dict(job.result)
+    sentence = _("%(threads)d threads read: %(new)d new messages, %(changed)d changed.") % {
+        "threads": result["threads_read"],
+        "new": result["messages_new"],
+        "changed": result["messages_changed"],
+    }
+    notes = [str(note) for note in result.get("notes", [])]
+    if not connections:
+        notes = [_("None of these projects has a connection that can be asked at present.")]
+    is_failure = bool(notes) and not result["threads_read"]
+    job.finish(
+        now=timezone.now(),
+        result={"message": sentence, **result},
+        error=" ".join(notes) if is_failure else "",
+    )
+    return sentence
+
+
 # Imports.
 
 
@@ -458,6 +492,7 @@ def _mark_queued(job: Job, now: datetime) -> bool:
 
 _TASKS: dict[str, Callable[..., str]] = {
     Job.Kind.SYNC_PROJECT: sync_project_task,
+    Job.Kind.FRESH_SEARCH: perform_search_task,
     Job.Kind.IMPORT: run_import_task,
     Job.Kind.EXPORT: run_export_task,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from threads.views import exports, jobs, saved, search, site, suggestions, thread
+from threads.views import exports, fresh, jobs, saved, search, site, suggestions, thread
 from threads.views import help as help_views
 
 app_name = "threads"
@@ -29,6 +29,19 @@ urlpatterns = [
     path("exports/new/", exports.new_export, name="new_export"),
     path("exports/<uuid:job_id>/", exports.export_page, name="export"),
     path("exports/<uuid:job_id>/file/", exports.export_file, name="export_file"),
+    path("fresh-searches/", fresh.fresh_searches, name="fresh_searches"),
+    path("fresh-searches/new/", fresh.new_fresh_search, name="new_fresh_search"),
+    path("fresh-searches/<uuid:search_id>/", fresh.fresh_search, name="fresh_search"),
+    path(
+        "fresh-searches/<uuid:search_id>/cancel/",
+        fresh.cancel_fresh_search,
+        name="cancel_fresh_search",
+    ),
+    path(
+        "fresh-searches/<uuid:search_id>/retry/",
+        fresh.retry_fresh_search,
+        name="retry_fresh_search",
+    ),
     path("help/search/", help_views.search_help, name="search_help"),
     path("robots.txt", site.robots, name="robots"),
     path("favicon.ico", site.favicon, name="favicon"),

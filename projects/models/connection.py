@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
@@ -22,6 +23,14 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
     def managed_by(self, user: User | AnonymousUser | None) -> Self:
         """Keep the connections of the projects that `user` may change."""
         return self.filter(project__in=Project.objects.managed_by(user))
+
+    def callable_of(self, project_ids: Iterable[int]) -> Self:
+        """Keep those of these projects that are switched on and not refused; some may pause."""
+        return self.filter(
+            project__in=list(project_ids),
+            is_enabled=True,
+            state__in=Connection.CALLABLE_STATES,
+        ).order_by("project", "pk")
 
     def usable(self, now: datetime) -> Self:
         """Keep those that may be called now: switched on, not refused, not paused."""

@@ -6,6 +6,16 @@ Who may ask is the caller's business: rows come from `visible_to(user)` or `mana
 from __future__ import annotations
 
 from threads.actions.exports import request_export
+from threads.actions.fresh import (
+    CAPTCHA_PURPOSE,
+    ProjectCost,
+    askable_projects,
+    cancel_fresh_search,
+    needs_captcha,
+    preview_fresh_search,
+    request_fresh_search,
+    retry_fresh_search,
+)
 from threads.actions.imports import confirm_import, forget_uploads, has_upload, request_import
 from threads.actions.jobs import Refused, cancel_job, queue_job, retry_job
 from threads.actions.keeping import hold_threads, restore_threads, trash_threads
@@ -21,26 +31,34 @@ from threads.actions.syncs import (
 )
 
 __all__ = [
+    "CAPTCHA_PURPOSE",
     "Added",
+    "ProjectCost",
     "Refused",
     "add_thread_ids",
+    "askable_projects",
+    "cancel_fresh_search",
     "cancel_job",
     "confirm_import",
     "forget_uploads",
     "has_upload",
     "hold_threads",
     "load_sample",
+    "needs_captcha",
     "note_read",
     "note_search",
+    "preview_fresh_search",
     "prune_preview",
     "prune_threads",
     "queue_job",
     "remove_sample",
     "request_export",
+    "request_fresh_search",
     "request_import",
     "request_project_sync",
     "request_sync",
     "restore_threads",
+    "retry_fresh_search",
     "retry_job",
     "test_connection",
     "trash_threads",

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from django.core.cache import cache
 from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.translation import gettext as _
 
 from threads.captcha import picture, problems, sound
 from threads.captcha.problems import Mode
@@ -26,6 +27,17 @@ class Verdict(StrEnum):
     USED = "used"
     EXPIRED = "expired"
     MALFORMED = "malformed"
+
+    @property
+    def message(self) -> str:
+        """A sentence for whoever answered; "" when it was right."""
+        return {
+            Verdict.OK: "",
+            Verdict.WRONG: _("That was not the answer. Here is another question."),
+            Verdict.USED: _("This question was answered before. Here is another one."),
+            Verdict.EXPIRED: _("This question has expired. Here is another one."),
+            Verdict.MALFORMED: _("Please answer the question."),
+        }[self]
 
 
 @dataclass(frozen=True, slots=True)

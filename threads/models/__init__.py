@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from threads.models.bookmark import Bookmark
+from threads.models.fresh_search import FreshSearch
 from threads.models.job import Job
 from threads.models.message import Message, MessageSource
 from threads.models.refresh import RefreshBucket, RefreshReturns
@@ -22,3 +23,4 @@ __all__ = [
     "SyncRun",
     "Thread",
 ]
+__all__ = ["Assistant", "FreshSearch", "Job", "Message", "MessageSource", "SyncRun", "Thread"]

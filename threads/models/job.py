@@ -154,14 +154,25 @@ class Job(models.Model):
         return Job.objects.filter(pk=self.pk, owner=self.owner, state=self.State.RUNNING)
 
     def advance(
-        self, *, now: datetime, done: int, total: int | None = None, phase: str | None = None
+        self,
+        *,
+        now: datetime,
+        done: int,
+        total: int | None = None,
+        phase: str | None = None,
+        result: dict[str, object] | None = None,
     ) -> bool:
-        """Write progress and renew the lease. False: stop, it was cancelled or taken over."""
+        """Write progress and renew the lease. False: stop, it was cancelled or taken over.
+
+        :param result: what the next worker has to know if this one dies; None leaves it.
+        """
         changes: dict[str, object] = {"done_count": done, "lease_until": now + LEASE}
         if total is not None:
             changes["total_count"] = total
         if phase is not None:
             changes["phase"] = phase[:100]
+        if result is not None:
+            changes["result"] = result
         if self._mine().filter(cancel_requested_at__isnull=True).update(**changes) == 0:
             return False
         for name, value in changes.items():

@@ -6,6 +6,7 @@ from threads.sync.batch import Tally, sync_many, sync_thread
 from threads.sync.budget import BudgetSpent, CallBudget
 from threads.sync.choice import candidates, choose
 from threads.sync.connections import source_for, try_connection
+from threads.sync.fresh import Cost, End, preview, read_for, seconds_left
 from threads.sync.rounds import not_read_since, refresh_connection, replan, sync_batch
 from threads.sync.writing import Outcome, Result
 
@@ -18,6 +19,8 @@ def is_own_limit(outcome: Outcome) -> bool:
 __all__ = [
     "BudgetSpent",
     "CallBudget",
+    "Cost",
+    "End",
     "Outcome",
     "Result",
     "Tally",
@@ -25,8 +28,11 @@ __all__ = [
     "choose",
     "is_own_limit",
     "not_read_since",
+    "preview",
+    "read_for",
     "refresh_connection",
     "replan",
+    "seconds_left",
     "source_for",
     "sync_batch",
     "sync_many",

@@ -17,7 +17,7 @@ from threads.sync.reading import Plan, Reading, plan_for, read
 from threads.sync.writing import Outcome, Result, write
 
 READERS = 16  # at 100 ms a call this keeps one writer busy
-_HEARTBEAT_SECONDS = 5.0  # how often `keep_going` is asked while all readers wait for the network
+_HEARTBEAT_SECONDS = 1.0  # how often `keep_going` is asked while all readers wait for the network
 _CHUNK = 200  # rows fetched at a time
 _MOST_ERRORS = 100
 
@@ -92,7 +92,7 @@ def sync_many(
     """Bring threads of one connection up to date, reading several at once.
 
     Ends early when the connection cannot be asked any more, or when `keep_going` says so; it is
-    asked after every thread and every few seconds. What was not read is in `left`.
+    asked after every thread and every second. What was not read is in `left`.
     """
     tally = Tally()
     expectation = expectation_for(connection.project_id)

@@ -65,13 +65,18 @@ def sync_batch(
     tally = Tally()
     try:
         with source_for(connection, share=share, waits=waits, most_calls=most_calls) as source:
+
+            def count_and_ask(so_far: Tally) -> bool:
+                so_far.calls = source.calls
+                return keep_going(so_far)
+
             tally = sync_many(
                 thread_ids,
                 connection=connection,
                 source=source,
                 clock=timezone.now,
                 is_full=is_full,
-                keep_going=keep_going,
+                keep_going=count_and_ask,
             )
             tally.calls = source.calls
         learning.add_counts(connection.project_id, tally.learned)

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET
 
 from projects.models import Project
 from threadhub.lib.ratelimit import limited
-from threads import search
+from threads import actions, search
 from threads.actions import note_search
 from threads.models import Thread
 from threads.search.facets import facets
@@ -39,10 +39,11 @@ class Archive:
     message_count: int
     project_count: int
     synced_at: datetime | None  # None: nothing was ever synced
+    can_ask: bool = False  # whether the reader may start a fresh search
 
     @classmethod
     def seen_by(cls, request: HttpRequest) -> Archive:
-        """Count the archive for the reader; two queries, once a minute for each account."""
+        """Count the archive for the reader; three queries, once a minute for each account."""
         key = f"archive:{request.user.pk or 'visitor'}"
         archive = cache.get(key)
         if isinstance(archive, cls):
@@ -55,6 +56,7 @@ class Archive:
             message_count=totals["messages"] or 0,
             project_count=Project.objects.visible_to(reader(request)).count(),
             synced_at=totals["synced_at"],
+            can_ask=actions.askable_projects(reader(request)).exists(),
         )
         if archive.thread_count:  # an empty archive is about to be filled; look again
             cache.set(key, archive, _ARCHIVE_SECONDS)
