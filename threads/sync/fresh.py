@@ -27,6 +27,9 @@ from threads.sync.rounds import sync_batch
 
 _SLICE_SECONDS = 200.0
 _PROGRESS_SECONDS = 0.5
+# In message-seconds: what is expected to be newer by less than that was read just now, or is long
+# asleep. The refresh itself may use calls on it that nobody else needs; here somebody waits.
+_LOWEST_SCORE = 1.0
 _USUAL_CALL_SECONDS = 0.3  # where nothing has been measured yet
 _RUNS_LOOKED_AT = 5
 _SUMS = ("threads_read", "threads_failed", "messages_new", "messages_changed", "calls")
@@ -57,9 +60,9 @@ def preview(connections: Iterable[Connection], *, now: datetime) -> list[Cost]:
     for connection in connections:
         calls = min(CallBudget(connection).left(), most)
         chosen = choose(connection, calls=calls, now=now)
-        thread_ids = chosen.thread_ids
-        # A thread that was never read takes a call for itself and one for its items.
-        needed = 2 * len(thread_ids) - len(chosen.scores)
+        # Those without a score were never read: a call for the thread and one for its items.
+        thread_ids = [pk for pk in chosen.keys if chosen.scores.get(pk, math.inf) >= _LOWEST_SCORE]
+        needed = len(thread_ids) + sum(pk not in chosen.scores for pk in thread_ids)
         seconds = math.ceil(needed * _call_seconds(connection)) if thread_ids else 0
         costs.append(Cost(connection, thread_ids, min(needed, max(calls, 0)), seconds))
     return costs
