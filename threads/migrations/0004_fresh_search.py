@@ -7,27 +7,50 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('threads', '0003_refresh_table'),
+        ("threads", "0003_refresh_table"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='FreshSearch',
+            name="FreshSearch",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('query', models.CharField(max_length=2000, verbose_name='query')),
-                ('asked_at', models.DateTimeField(auto_now_add=True, verbose_name='asked for')),
-                ('left_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('job', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='fresh_searches', to='threads.job')),
-                ('requested_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='requested by')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("query", models.CharField(max_length=2000, verbose_name="query")),
+                ("asked_at", models.DateTimeField(auto_now_add=True, verbose_name="asked for")),
+                ("left_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                (
+                    "job",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="fresh_searches",
+                        to="threads.job",
+                    ),
+                ),
+                (
+                    "requested_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="requested by",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'fresh search',
-                'verbose_name_plural': 'fresh searches',
-                'indexes': [models.Index(fields=['requested_by', '-asked_at'], name='fresh_search_newest')],
+                "verbose_name": "fresh search",
+                "verbose_name_plural": "fresh searches",
+                "indexes": [
+                    models.Index(fields=["requested_by", "-asked_at"], name="fresh_search_newest")
+                ],
             },
         ),
     ]
