@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("threads", "0003_refresh_table"),
+        ("threads", "0004_saved_search"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
