@@ -14,7 +14,7 @@ from projects.models import Connection, Project, SiteSettings
 from threads import actions, sync, tasks
 from threads.actions import Refused
 from threads.models import FreshSearch, Job, Message, SyncRun, Thread
-from threads.tests.factories import make_connection, make_project, make_thread
+from threads.tests.factories import NOW, make_connection, make_project, make_thread
 from threads.tests.openai_server import OpenAIServer, text_item
 
 pytestmark = pytest.mark.django_db
@@ -336,3 +336,11 @@ def test_it_shows_nobody_the_searches_of_another(
     assert seen(bob) == seen(AnonymousUser()) == {visitors}
     assert seen(ada) == {hers, visitors}
     assert seen(User.objects.create_superuser("eve")) == {hers, visitors}
+
+
+def test_it_estimates_what_is_left_by_what_it_took() -> None:
+    began_at = {"began_at": NOW.isoformat()}
+    job = Job(done_count=10, total_count=40, result=began_at)
+
+    assert sync.seconds_left(job, now=NOW + timedelta(seconds=10)) == 30
+    assert sync.seconds_left(Job(total_count=40, result=began_at), now=NOW) is None

@@ -242,7 +242,7 @@ def test_it_shows_how_far_it_is(client: Client) -> None:
     assert "10 of 40" in page
     assert re.search(r"Calls</dt>\s*<dd>21</dd>", page)
     assert re.search(r"New messages</dt>\s*<dd>4</dd>", page)
-    assert re.search(r"3[01] seconds", page)
+    assert "Still takes about" in page
     assert 'value="25"' in page
 
 
