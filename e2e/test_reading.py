@@ -289,7 +289,9 @@ def test_a_search_is_saved_shared_and_followed(
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_text("“Weekly refunds” is saved.")).to_be_visible()
     page.locator("summary", has_text="Change").click()
-    page.get_by_label("Shared with", exact=True).select_option("Everybody with an account")
+    page.get_by_role("combobox", name="Shared with", exact=True).select_option(
+        "Everybody with an account"
+    )
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.locator(".saved")).to_contain_text("Everybody with an account")
     page.locator("summary", has_text="Change").click()

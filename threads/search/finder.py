@@ -221,6 +221,19 @@ class Search:
             plan.low = lowest if plan.low is None else max(plan.low, lowest)
         self.is_exact = True
 
+    def count(self, cap: int) -> int:
+        """Return how many hits there are, at most `cap`: messages, and titles that match."""
+        plan = self.plan
+        if not self.visible or (plan.projects is not None and not plan.projects):
+            return 0
+        if plan.lists_threads:
+            return self.listed().order_by().values("pk")[:cap].count()
+        lookup = self.lookup(self.connection, plan)
+        count = lookup.count(cap) if plan.reads_messages else 0
+        if plan.reads_titles and count < cap:
+            count += sum(1 for _title in islice(lookup.titles(newest_first=True), cap - count))
+        return count
+
     # Ways of searching.
 
     def run(self, match: str) -> _Answer:
@@ -488,7 +501,7 @@ class Search:
             rows = iter(rows)
             read, size = 0, _BATCH
             while batch := list(islice(rows, size)):
-                texts = self._texts([key for key, _thread in batch])
+                texts = self.texts([key for key, _thread in batch])
                 for row in batch:
                     if time.monotonic() > deadline:
                         answer.is_cut = True
@@ -504,7 +517,8 @@ class Search:
 
         return verified
 
-    def _texts(self, keys: list[int]) -> dict[int, str]:
+    def texts(self, keys: list[int]) -> dict[int, str]:
+        """Return the texts of messages by search key; one query."""
         numbers = ", ".join(map(str, keys))
         with self.connection.cursor() as cursor:
             cursor.execute(

@@ -21,6 +21,7 @@ from threads import actions, search
 from threads.actions import note_search
 from threads.models import Thread
 from threads.search.facets import facets
+from threads.search.offers import offers
 from threads.search.query import Notice, Query, editing, parse
 from threads.views.matches import further_hits_of
 from threads.views.reader import reader
@@ -110,6 +111,7 @@ def search_page(request: HttpRequest) -> HttpResponse:
         return redirect(f"{reverse('threads:search')}?{urlencode({'q': text})}")
     if not cursor:
         note_search(page, text, by=reader(request))
+    is_whole = bool(page.results) and page.ranking in {"exact", "newest"}
     parts = editing.chips(query)
     chips = [chip for chip in parts if chip.field]
     context = {
@@ -127,6 +129,9 @@ def search_page(request: HttpRequest) -> HttpResponse:
         "told": [Told.about(notice, text) for notice in page.notices],
         "chips": chips,
         "words_only": editing.without_parts(query, [chip.node for chip in chips]),
+        "offers": []
+        if is_whole or cursor
+        else offers(query, within=projects, now=now, zone=timezone.get_current_timezone()),
         "with_tools": editing.with_filter(query, "in", "tool"),
         "side": side_bar(query, projects=projects),
         "sorts": _sorts(query),

@@ -1,0 +1,162 @@
+"""What else could be asked where a query found nothing, or not all of its words together.
+
+Everything is looked up in what the reader may see: a word is only ever offered because it stands
+in a message that they could open.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from itertools import islice
+
+from django.db.models import QuerySet
+
+from projects.models import Project
+from threads.search.finder import Search
+from threads.search.fold import words_of
+from threads.search.query import Node, Or, Phrase, Prefix, Query, Token, Word, parse
+from threads.search.query.editing import (
+    dates_of,
+    parts_of,
+    values_of,
+    with_dates,
+    without_filter,
+    without_parts,
+)
+
+COUNT_CAP = 1_000  # hits of an offer; more are told as "1,000+"
+_MISSPELT = 3  # words that are looked at
+_LETTERS = range(4, 21)  # shorter ones are near to everything, longer ones are no words
+_TWO_OFF = 7  # letters from which two may be wrong
+_BEGINNING = 3  # letters that are right then
+_SAMPLE = 300  # newest messages in which a better word is looked for
+_PLAIN = re.compile(r"[^\W\d_]+")
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Another query and what it finds. `kind`: spelling, word, dates, project or tools."""
+
+    kind: str
+    query: str
+    words: str  # what is changed: the better spelling, or the word that is left out
+    count: int
+    is_capped: bool = False
+
+
+def offers(query: Query, *, within: QuerySet[Project], now: datetime, zone: tzinfo) -> list[Offer]:
+    """Return other queries that find something, those nearest to what was asked first.
+
+    Each is counted up to COUNT_CAP, in some three queries; a misspelt word costs four. A query
+    that has to look into texts is offered nothing: each offer would look through them again.
+    """
+    if query.expression is None or query.needs_scan:
+        return []
+    found = [
+        Offer(kind, text, words, min(count, COUNT_CAP), count > COUNT_CAP)
+        for kind, text, words in _others(query, within=within, now=now)
+        if (count := _search(parse(text, now=now, zone=zone), within, now).count(COUNT_CAP + 1))
+    ]
+    return list({offer.query: offer for offer in reversed(found)}.values())[::-1]
+
+
+def _others(
+    query: Query, *, within: QuerySet[Project], now: datetime
+) -> Iterator[tuple[str, str, str]]:
+    archive = _search(Query(), within, now)
+    words = [part for part in parts_of(query) if isinstance(part, Word)]
+    better = [
+        (word, spelt)
+        for word in words[:_MISSPELT]
+        if _PLAIN.fullmatch(word.text) and (spelt := _spelt(word.text.lower(), archive))
+    ]
+    if better:
+        text = query.text
+        for word, spelt in reversed(better):
+            start, end = word.span or (0, 0)
+            text = f"{text[:start]}{spelt}{text[end:]}"
+        yield "spelling", text, " ".join(spelt for _word, spelt in better)
+    terms = [p for p in parts_of(query) if isinstance(p, (Word, Phrase, Prefix, Token))]
+    if len(terms) > 1:
+        rarest = min(terms[:8], key=lambda term: _hits(archive, term, COUNT_CAP))
+        yield "word", without_parts(query, [rarest]), _text_of(rarest)
+    if dates_of(query):
+        yield "dates", with_dates(query), ""
+    if values_of(query, "project"):
+        yield "project", without_filter(query, "project"), ""
+
+
+def _text_of(node: Node) -> str:
+    match node:
+        case Word(text) | Phrase(text) | Prefix(text) | Token(text):
+            return text
+    raise TypeError(node)
+
+
+def _search(query: Query, within: QuerySet[Project], now: datetime) -> Search:
+    return Search(query, within=within, order="newest", group="thread", limit=1, after={}, now=now)
+
+
+def _hits(archive: Search, node: Node, cap: int) -> int:
+    return archive.lookup(archive.connection, archive.plan.with_text(node)).count(cap)
+
+
+def _spelt(word: str, archive: Search) -> str:
+    """Return the word that was probably meant; "" where `word` is there, or nothing is near."""
+    if len(word) not in _LETTERS or not archive.visible:
+        return ""
+    lookup = archive.lookup(archive.connection, archive.plan.with_text(Word(word)))
+    if lookup.count(1) or next(iter(lookup.titles(newest_first=True)), None):
+        return ""
+    near = _one_off(word)
+    found = _words_in(archive, Or(tuple(Word(other) for other in sorted(near))))
+    best = _most(Counter({other: count for other, count in found.items() if other in near}))
+    if not best and len(word) >= _TWO_OFF:
+        found = _words_in(archive, Prefix(word[:_BEGINNING]))
+        close = {other: n for other, n in found.items() if _distance(word, other) == 2}
+        best = _most(Counter(close))
+    return best
+
+
+def _most(words: Counter[str]) -> str:
+    return max(words, key=lambda word: (words[word], word), default="")
+
+
+def _words_in(archive: Search, node: Node) -> Counter[str]:
+    """Count the words of the newest messages in which `node` holds."""
+    lookup = archive.lookup(archive.connection, archive.plan.with_text(node))
+    keys = [key for key, _thread in islice(lookup.hits(newest_first=True), _SAMPLE)]
+    if not keys:
+        return Counter()
+    return Counter(word for text in archive.texts(keys).values() for word in words_of(text))
+
+
+def _one_off(word: str) -> set[str]:
+    """Return what one slip makes of `word`: a letter more, less, other, or two exchanged."""
+    pairs = [(word[:place], word[place:]) for place in range(len(word) + 1)]
+    near = {left + right[1:] for left, right in pairs if right}
+    near |= {left + right[1] + right[0] + right[2:] for left, right in pairs if len(right) > 1}
+    near |= {left + letter + right[1:] for left, right in pairs if right for letter in _ALPHABET}
+    near |= {left + letter + right for left, right in pairs for letter in _ALPHABET}
+    return near - {word}
+
+
+def _distance(one: str, other: str) -> int:
+    """Return how many slips lie between two words; 3 stands for all that is more."""
+    if abs(len(one) - len(other)) > 2:
+        return 3
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, letter in enumerate(one, 1):
+        last, before, row = before, row, [i]
+        for j, wanted in enumerate(other, 1):
+            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (letter != wanted))
+            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == wanted:
+                cost = min(cost, last[j - 2] + 1)
+            row.append(cost)
+    return min(row[-1], 3)
