@@ -23,10 +23,11 @@ from projects.models import Connection, Project
 from threadhub.lib.tasks import enqueue
 from threads import sync
 from threads.archive import ImportReport, ListAction, Listing, ingest
+from threads.archive.deletion import Deleted, delete_threads
 from threads.exports import ExportCancelled, ExportError, ExportOrder, make, select
 from threads.exports.kept import export_path
 from threads.imports import Place, UnreadableFile, reader
-from threads.models import Job, SyncRun
+from threads.models import Job, SyncRun, Thread
 from threads.models.job import LEASE, MAX_ATTEMPTS
 from threads.sources import SourceError, Throttled
 
@@ -454,6 +455,49 @@ def _export(job: Job) -> str:
     return sentence
 
 
+# Deleting a project.
+
+
+def delete_project_task(*, job_id: str) -> str:
+    """Delete a project with all that is in it, in slices."""
+    return _run(job_id, _delete_project)
+
+
+def _delete_project(job: Job) -> str:
+    project = Project.objects.filter(pk=job.parameters["project_id"]).first()
+    if project is not None:
+        before, last, is_mine, began = job.done_count, 0.0, True, time.monotonic()
+
+        def keep_going(deleted: Deleted) -> bool:
+            nonlocal last, is_mine
+            moment = time.monotonic()
+            if moment - last < _ADVANCE_SECONDS:
+                return True
+            last = moment
+            is_mine = job.advance(
+                now=timezone.now(), done=before + deleted.threads, total=before + left
+            )
+            return is_mine and moment - began < SLICE_SECONDS
+
+        pks = list(Thread.objects.filter(project=project).order_by("pk").values_list("pk"))
+        left = len(pks)
+        deleted = delete_threads((pk for (pk,) in pks), now=timezone.now(), keep_going=keep_going)
+        if not is_mine:
+            return _end_if_cancelled(job) or _("Another worker has taken it over.")
+        if deleted.held:
+            message = _("Not deleted: it came on legal hold, and what is held stays.")
+            job.finish(now=timezone.now(), error=message)
+            return message
+        if deleted.threads < left:
+            job.advance(now=timezone.now(), done=before + deleted.threads)
+            return _end_if_cancelled(job) or _go_on(job)
+        project.delete()
+        job.advance(now=timezone.now(), done=before + left, total=max(1, before + left))
+    sentence: str = _("The project %s is deleted.") % str(job.parameters["name"])
+    job.finish(now=timezone.now(), result={"message": sentence})
+    return sentence
+
+
 # Upkeep.
 
 
@@ -495,4 +539,5 @@ _TASKS: dict[str, Callable[..., str]] = {
     Job.Kind.FRESH_SEARCH: perform_search_task,
     Job.Kind.IMPORT: run_import_task,
     Job.Kind.EXPORT: run_export_task,
+    Job.Kind.DELETE_PROJECT: delete_project_task,
 }

@@ -9,7 +9,8 @@ from django.contrib import admin
 from django.db import models
 from django.db.models import Count, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext
@@ -163,6 +164,15 @@ class ProjectAdmin(Audited, Managed):
         may = all(self.has_delete_permission(request, project) for project in projects)
         needed = set() if may else {str(self.opts.verbose_name)}
         return [str(project) for project in projects], counts, needed, protected
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: Any = None
+    ) -> HttpResponse:
+        """Ask for the name and delete in the background: it may hold a million messages."""
+        project = self.get_object(request, object_id)
+        if project is None:
+            return super().delete_view(request, object_id, extra_context)
+        return redirect("admin:threads_project_delete", project.pk)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if not obj.slug:

@@ -21,6 +21,7 @@ from threads.actions.jobs import Refused, cancel_job, queue_job, retry_job
 from threads.actions.keeping import hold_threads, restore_threads, trash_threads
 from threads.actions.pruning import prune_preview, prune_threads
 from threads.actions.reading import note_read, note_search
+from threads.actions.removal import request_project_deletion
 from threads.actions.sample import load_sample, remove_sample
 from threads.actions.syncs import (
     Added,
@@ -55,6 +56,7 @@ __all__ = [
     "request_export",
     "request_fresh_search",
     "request_import",
+    "request_project_deletion",
     "request_project_sync",
     "request_sync",
     "restore_threads",

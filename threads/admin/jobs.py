@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST
 from projects.admin.access import Managed, ProjectFilter, ReadOnly, account_of, user_of
 from projects.admin.display import UNKNOWN, as_json, badge, moment, number, seconds
 from threads import actions
-from threads.admin import imports
+from threads.admin import imports, projects
 from threads.models import Job, SyncRun
 
 STATE_KIND = {
@@ -84,6 +84,7 @@ class JobAdmin(ReadOnly):
             path("<uuid:pk>/state/", view(self.state), name="threads_job_state"),
             path("<uuid:pk>/cancel/", view(require_POST(self.cancel)), name="threads_job_cancel"),
             path("<uuid:pk>/retry/", view(require_POST(self.retry)), name="threads_job_retry"),
+            *projects.urls(self.admin_site),
             *super().get_urls(),
         ]
 

@@ -71,6 +71,7 @@ class Job(models.Model):
         FRESH_SEARCH = "fresh_search", _("Fresh search")
         EXPORT = "export", _("Export")
         IMPORT = "import", _("Import")
+        DELETE_PROJECT = "delete_project", _("Deletion of a project")
 
     class State(models.TextChoices):
         QUEUED = "queued", _("Waiting")

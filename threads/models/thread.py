@@ -218,6 +218,14 @@ class Thread(models.Model):
                 F("id").desc(),
                 name="thread_project_newest",
             ),
+            # Covers totals and counts by project: they read this and never the rows.
+            models.Index(
+                fields=[
+                    *("project", "trashed_at", "refresh_failures"),
+                    *("message_count", "total_tokens"),
+                ],
+                name="thread_totals",
+            ),
             # Serves /threads/<the store's id>/, which redirects.
             models.Index(fields=["external_id"], name="thread_external_id"),
         ]

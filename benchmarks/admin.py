@@ -1,0 +1,226 @@
+"""How long the console's lists take on a large archive, and how many queries they ask.
+
+    python benchmarks/admin.py [--small]
+
+Makes an archive of its own in a temporary folder: 100,000 threads with 1,000,000 messages in 20
+projects (--small: a hundredth). Prints server time (the median of five requests, without the
+browser) and query counts of every changelist, for an administrator and for an owner.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import statistics
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECTS = 20
+MESSAGES_EACH = 10
+RUNS = 5
+LIMIT_MS = 150.0
+WORDS = [
+    "refund",
+    "order",
+    "parcel",
+    "invoice",
+    "late",
+    "delivery",
+    "address",
+    "password",
+    "thanks",
+    "please",
+    "today",
+    "error",
+]
+
+
+def fill(thread_count: int) -> Any:
+    """Write the archive in bulk, search index included; return an owner of three projects."""
+    from django.contrib.auth.models import User
+    from django.db import transaction
+
+    from monitoring import chain
+    from monitoring.models import AuditEvent, SystemMetric
+    from projects.models import Connection, Project
+    from threads.models import Job, Message, SyncRun, Thread
+    from threads.search import keys
+
+    now = datetime.now(tz=UTC)
+    User.objects.create_superuser("root")
+    owner = User.objects.create_user("owner", is_staff=True)
+    User.objects.bulk_create([User(username=f"user{number}") for number in range(500)])
+    projects = Project.objects.bulk_create(
+        [Project(name=f"Project {number}", slug=f"project-{number}") for number in range(PROJECTS)]
+    )
+    for project in projects[:3]:
+        project.owners.add(owner)
+    Connection.objects.bulk_create([Connection(project=project) for project in projects])
+    batch = 1_000
+    for start in range(0, thread_count, batch):
+        with transaction.atomic():
+            threads = Thread.objects.bulk_create(
+                [
+                    Thread(
+                        project=projects[number % PROJECTS],
+                        external_id=f"thread_{number:08d}",
+                        store="assistants",
+                        title=f"{WORDS[number % 12]} {WORDS[number // 12 % 12]} {number}",
+                        created_at=now - timedelta(minutes=number),
+                        last_message_timestamp=now - timedelta(minutes=number),
+                        message_count=MESSAGES_EACH,
+                        item_count=MESSAGES_EACH,
+                        total_tokens=number % 5_000,
+                        next_refresh_at=now + timedelta(minutes=number % 3_000 - 100),
+                        refresh_failures=int(number % 200 == 0),
+                    )
+                    for number in range(start, min(start + batch, thread_count))
+                ]
+            )
+            times = [thread.created_at for thread in threads for _ in range(MESSAGES_EACH)]
+            allocated = iter(keys.allocate(times))
+            Message.objects.bulk_create(
+                [
+                    Message(
+                        thread=thread,
+                        project_id=thread.project_id,
+                        position=position,
+                        remote_id=f"msg_{position}",
+                        role="assistant" if position % 2 == 0 else "user",
+                        text=" ".join(
+                            WORDS[(thread.pk + position + n * 5) % 12] for n in range(20)
+                        ),
+                        created_at=thread.created_at,
+                        search_key=next(allocated),
+                    )
+                    for thread in threads
+                    for position in range(1, MESSAGES_EACH + 1)
+                ]
+            )
+        print(f"\r{start + len(threads):,} threads", end="", file=sys.stderr)
+    print(file=sys.stderr)
+    count = max(100, thread_count // 10)
+    SyncRun.objects.bulk_create(
+        [
+            SyncRun(
+                project=projects[n % PROJECTS],
+                trigger="schedule",
+                state="done",
+                started_at=now - timedelta(minutes=n),
+                finished_at=now,
+            )
+            for n in range(count)
+        ],
+        batch_size=1_000,
+    )
+    Job.objects.bulk_create(
+        [
+            Job(kind="sync_thread", key=f"t{n}", state="done", project=projects[n % PROJECTS])
+            for n in range(count)
+        ],
+        batch_size=1_000,
+    )
+    SystemMetric.objects.bulk_create(
+        [SystemMetric(measured_at=now - timedelta(minutes=n), cpu_percent=5) for n in range(2_880)],
+        batch_size=1_000,
+    )
+    with transaction.atomic():
+        for number in range(count):
+            chain.append(AuditEvent(actor_name="root", action="search", details={"n": number}))
+    return owner
+
+
+def measure(client: Any, address: str) -> tuple[float, int, int]:
+    """Return milliseconds (median), queries, and the answer's status."""
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    client.get(address)  # templates are compiled, statements cached
+    took = []
+    for _run in range(RUNS):
+        began = time.perf_counter()
+        answer = client.get(address)
+        took.append((time.perf_counter() - began) * 1_000)
+    with CaptureQueriesContext(connection) as queries:
+        client.get(address)
+    return statistics.median(took), len(queries), answer.status_code
+
+
+def addresses(project_id: int, thread_id: int) -> dict[str, str]:
+    from django.contrib import admin
+    from django.urls import reverse
+
+    found = {"dashboard": reverse("admin:index")}
+    for model in admin.site._registry:
+        name = f"{model._meta.app_label}_{model._meta.model_name}"
+        found[model._meta.label] = reverse(f"admin:{name}_changelist")
+    threads = found["threads.Thread"]
+    found["threads.Message"] += f"?thread__id__exact={thread_id}"
+    found["threads.Thread, one project"] = f"{threads}?project__id__exact={project_id}"
+    found["threads.Thread, failing"] = f"{threads}?state=failing"
+    found["threads.Thread, due"] = f"{threads}?refresh=due"
+    found["threads.Thread, search"] = f"{threads}?q=refund"
+    found["threads.Thread, page 100"] = f"{threads}?p=100"
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--small", action="store_true", help="a hundredth of it")
+    parser.add_argument("--keep", metavar="FOLDER", help="make the archive there, or use it")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(options.keep or temporary).resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        os.environ["THREADHUB_DATA_DIR"] = str(folder)
+        os.environ["DATABASE_URL"] = f"sqlite:///{folder / 'threadhub.sqlite3'}"
+        os.environ["DJANGO_SETTINGS_MODULE"] = "threadhub.settings"
+        sys.path.insert(0, str(ROOT))
+        import django
+
+        django.setup()
+        from django.conf import settings
+        from django.contrib.auth.models import User
+        from django.core.management import call_command
+        from django.test import Client
+
+        from projects.models import Project
+        from threads.models import Thread
+
+        logging.disable(logging.WARNING)  # pages that an owner may not open
+        settings.ALLOWED_HOSTS = ["testserver"]
+        settings.STORAGES["staticfiles"]["BACKEND"] = (
+            "django.contrib.staticfiles.storage.StaticFilesStorage"
+        )
+        call_command("migrate", verbosity=0)
+        if not Thread.objects.exists():
+            fill(1_000 if options.small else 100_000)
+            with django.db.connection.cursor() as cursor:
+                cursor.execute("PRAGMA optimize")
+        project = Project.objects.order_by("pk").first()
+        thread = Thread.objects.order_by("pk").first()
+        assert project is not None and thread is not None  # noqa: PT018
+        slow = 0
+        for name in ("root", "owner"):
+            client = Client()
+            client.force_login(User.objects.get(username=name))
+            print(f"\n{name}: {Thread.objects.count():,} threads")
+            for label, address in addresses(project.pk, thread.pk).items():
+                milliseconds, queries, status = measure(client, address)
+                if status == 403:
+                    continue
+                is_slow = milliseconds > LIMIT_MS
+                slow += is_slow
+                mark = "  SLOW" if is_slow else ""
+                print(f"{milliseconds:8.1f} ms {queries:3d} queries  {label}{mark}")
+        print(f"\n{slow} above {LIMIT_MS:.0f} ms")
+
+
+if __name__ == "__main__":
+    main()
