@@ -13,6 +13,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
+from monitoring import chain
 from monitoring.models import AuditEvent, SystemMetric
 from monitoring.predecessor.report import Report
 from threads.imports.predecessor import Database, Row
@@ -54,8 +55,8 @@ def bring_audit_log(database: Database, people: dict[str, User], report: Report)
             new = _not_here(events)
             count.new += len(new)
             count.known += len(events) - len(new)
-            if not report.is_dry_run:
-                AuditEvent.objects.bulk_create(new)
+            if new and not report.is_dry_run:
+                chain.append_many(new)
 
 
 def _not_here(events: list[AuditEvent]) -> list[AuditEvent]:

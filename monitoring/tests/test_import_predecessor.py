@@ -15,10 +15,12 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db.models import Model
 
+from monitoring import chain
 from monitoring.models import AuditEvent, CarriedOver, SystemMetric
 from monitoring.predecessor import Report, carry_over
 from monitoring.tests.predecessor_file import AT, PASSWORD, SECRET_KEY, build, rows
 from projects.models import Connection, Project, Tag
+from threadhub.lib import audit
 from threads import archive
 from threads.imports import UnreadableFile
 from threads.models import Assistant, Bookmark, Message, SyncRun, Thread
@@ -107,6 +109,17 @@ def test_it_brings_everything(tmp_path: Path) -> None:
     assert (metric.memory_used_bytes, metric.total_tokens) == (1_610_612_736, 12)
     run = SyncRun.objects.get()
     assert (run.threads_read, run.threads_changed, run.duration_seconds) == (2, 1, 12.5)
+
+
+def test_what_it_brings_becomes_part_of_the_audit_logs_chain(tmp_path: Path) -> None:
+    audit.record(action="before")
+
+    bring(build(tmp_path / "app.db"))
+    audit.record(action="after")
+
+    verdict = chain.verify()
+    assert (verdict.problem, verdict.count) == ("", AuditEvent.objects.count())
+    assert verdict.count >= 6
 
 
 def test_it_lets_people_in_with_their_old_passwords(tmp_path: Path) -> None:
