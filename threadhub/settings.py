@@ -181,7 +181,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
                 "PRAGMA journal_mode=WAL;"
                 "PRAGMA synchronous=NORMAL;"
                 "PRAGMA temp_store=MEMORY;"
-                "PRAGMA mmap_size=134217728;"
+                "PRAGMA mmap_size=33554432;"
                 "PRAGMA journal_size_limit=67108864;"
                 "PRAGMA cache_size=-8000"
             ),
