@@ -57,11 +57,16 @@ def offers(query: Query, *, within: QuerySet[Project], now: datetime, zone: tzin
     """
     if query.expression is None or query.needs_scan:
         return []
-    found = [
-        Offer(kind, text, words, min(count, COUNT_CAP), count > COUNT_CAP)
-        for kind, text, words in _others(query, within=within, now=now)
-        if (count := _search(parse(text, now=now, zone=zone), within, now).count(COUNT_CAP + 1))
-    ]
+    found = []
+    for kind, text, words in _others(query, within=within, now=now):
+        other = parse(text, now=now, zone=zone)
+        count = _search(other, within, now).count(COUNT_CAP + 1)
+        parts = parts_of(other)
+        if not count and kind == "spelling" and all(isinstance(part, Word) for part in parts):
+            # Not all of them together, but the page also shows what has some of the words.
+            count = _hits(_search(Query(), within, now), Or(parts), COUNT_CAP + 1)
+        if count:
+            found.append(Offer(kind, text, words, min(count, COUNT_CAP), count > COUNT_CAP))
     return list({offer.query: offer for offer in reversed(found)}.values())[::-1]
 
 

@@ -92,6 +92,13 @@ def test_it_keeps_the_rest_of_the_query_with_the_better_word() -> None:
     )
 
 
+def test_a_better_word_is_offered_although_another_one_is_nowhere() -> None:
+    make_conversation("A refund")
+
+    assert queries("refnud zebra") == [("spelling", "refund zebra", 1)]
+    assert queries("refnud zebra project:nowhere") == []
+
+
 def test_it_leaves_out_the_rarest_word() -> None:
     make_conversation("A refund")
     make_conversation("A refund for a lamp")
