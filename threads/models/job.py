@@ -136,7 +136,7 @@ class Job(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} {self.key}"
+        return f"{self.get_kind_display()} {self.parameters.get('name') or self.key}"
 
     @property
     def is_live(self) -> bool:
