@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin, messages
@@ -12,6 +13,7 @@ from django.db.models import F, Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext, ngettext
@@ -27,6 +29,7 @@ from threads.models import Thread
 from threads.search.query import parse
 
 MOST_FOUND = 200  # threads that a search here shows: the best ones, in the order of the list
+MOST_EXPORTED = 500  # their ids go through an address, which has room for some kilobytes
 MOST_REFRESHED = 200  # jobs that one click may queue
 _MOST_TOLD = 5  # refused ids that a message names
 
@@ -189,7 +192,15 @@ class ThreadAdmin(ImportPages, Audited, Managed):
     ordering = (F("last_message_timestamp").desc(), F("id").desc())
     search_fields = ("external_id", "title")
     search_help_text = _("Words in messages and titles, or a thread's id")
-    actions = ("refresh_now", "refresh_fully", "hold", "release", "move_to_trash", "restore")
+    actions = (
+        "refresh_now",
+        "refresh_fully",
+        "export",
+        "hold",
+        "release",
+        "move_to_trash",
+        "restore",
+    )
     readonly_fields = (
         *("name", "project", "connection", "store", "external_id", "address", "end_user"),
         *("assistant", "model", "metadata_json", "created", "archived", "last_message"),
@@ -292,6 +303,19 @@ class ThreadAdmin(ImportPages, Audited, Managed):
         text = ngettext("%d thread is in the queue.", "%d threads are in the queue.", len(jobs))
         messages.success(request, text % len(jobs))
         return redirect("admin:threads_job_changelist")
+
+    @admin.action(description=_("Export"), permissions=["view"])
+    def export(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
+        """Hand the chosen threads to the export page, in the list's order."""
+        chosen = list(queryset.values_list("short_id", flat=True)[: MOST_EXPORTED + 1])
+        if len(chosen) > MOST_EXPORTED:
+            text = gettext(
+                "More than %d threads: search for them on the public page, and export from there."
+            )
+            messages.warning(request, text % MOST_EXPORTED)
+            return None
+        where = reverse("threads:new_export")
+        return HttpResponseRedirect(f"{where}?{urlencode({'thread': ','.join(chosen)})}")
 
     @admin.action(description=_("Move to the trash"))
     def move_to_trash(self, request: HttpRequest, queryset: Any) -> None:

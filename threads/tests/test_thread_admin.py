@@ -242,6 +242,16 @@ def test_it_queues_a_refresh_and_shows_its_job(
     assert f'data-state-url="{reverse("admin:threads_job_state", args=[job.pk])}"' in page
 
 
+def test_it_hands_chosen_threads_to_the_export_page() -> None:
+    first, second = make_conversation("one"), make_conversation("two")
+
+    page = act(administrator(), "export", first, second)
+
+    assert "Export" in page
+    assert "2 threads" in page
+    assert first.short_id in page
+
+
 def test_it_says_that_a_thread_from_a_file_cannot_be_refreshed() -> None:
     client = administrator()
 
