@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import connection as database
 from django.test import Client
 from django.urls import reverse
-from django_q.models import OrmQ
 
 from projects.models import Connection
 from threadhub.lib.logs import JsonFormatter, SecretsFilter
@@ -53,7 +53,7 @@ def log() -> Iterator[io.StringIO]:
 
 def database_text() -> str:
     """Every value of every table, and the queue's tasks unpacked."""
-    parts = [str(task.task) for task in OrmQ.objects.all()]
+    parts = [str(task.task) for task in apps.get_model("django_q", "OrmQ").objects.all()]
     with database.cursor() as cursor:
         for table in database.introspection.table_names(cursor):
             cursor.execute(f'SELECT * FROM "{table}"')  # noqa: S608 - the names are ours
