@@ -14,7 +14,7 @@ from projects.models import Connection
 from threads import refresh
 from threads.models import Job, SyncRun, Thread
 from threads.models.thread import ThreadQuerySet
-from threads.sources import SourceError
+from threads.sources import Capability, SourceError, Unsupported
 from threads.sync import learning, ledger
 from threads.sync.batch import Tally, sync_many
 from threads.sync.budget import CallBudget
@@ -27,6 +27,7 @@ from threads.sync.choice import (
     silence_of,
 )
 from threads.sync.connections import source_for
+from threads.sync.listing import is_listing_due, list_new
 from threads.sync.writing import Outcome, write_connection_error
 
 _CHUNK = 1_000  # rows planned in one transaction, some 50 ms
@@ -99,28 +100,68 @@ def refresh_connection(connection: Connection, *, now: datetime, keep_going: Kee
         minutes=ROUND_SECONDS / 60,
     )
     share = 1.0 - refresh.PEOPLE_SHARE
-    plan = choose(connection, calls=CallBudget(connection, share=share).left(), now=now)
+    used: list[int] | None = []
+    if is_listing_due(connection, now):
+        used = _list(connection, share=share, now=now)
+        if used is None:
+            return Tally()
+    calls = CallBudget(connection, share=share).left()
+    used = used[: -(-calls // 2)]  # those that do not fit in are listed again
+    plan = choose(connection, calls=calls - len(used), now=now)
     connection.refresh_threshold = plan.threshold
     connection.save(update_fields=["accepted_rate", "refresh_threshold"])
     put_off(plan.later, now=now)
-    if not plan.keys:
+    chosen = list(dict.fromkeys([*used, *plan.keys]))
+    if not chosen:
         return Tally()
     return sync_batch(
         connection,
-        plan.keys,
+        chosen,
         trigger=SyncRun.Trigger.SCHEDULE,
         share=share,
         keep_going=keep_going,
     )
 
 
+def _list(connection: Connection, *, share: float, now: datetime) -> list[int] | None:
+    """Look for new threads, with an entry in the ledger. None: nothing can be asked now.
+
+    :returns: threads of which the list says that there is something new.
+    """
+    began, tally, used = timezone.now(), Tally(), list[int]()
+    try:
+        with source_for(connection, share=share) as source:
+            if Capability.LIST_THREADS not in source.capabilities:
+                return used
+            try:
+                used = list_new(connection, source, now=now)
+            except SourceError as error:
+                tally.stopped_by = Outcome.stopped(error)
+            tally.calls = source.calls
+    except SourceError as error:  # no key, or an address that may not be called
+        tally.stopped_by = Outcome.stopped(error)
+    if tally.calls or tally.stopped_by is not None:
+        run = ledger.start_run(connection, trigger=SyncRun.Trigger.SCHEDULE, planned=0, now=began)
+        ledger.finish_run(run, tally, now=timezone.now())
+    error = None if tally.stopped_by is None else tally.stopped_by.error
+    if error is None or connection.state == Connection.State.UNREADABLE:
+        return used if error is None else None
+    if isinstance(error, Unsupported):  # asked again tomorrow: a server may learn it
+        connection.listed_at = now + timedelta(days=1)
+        connection.save(update_fields=["listed_at"])
+        return used
+    return None if write_connection_error(connection, error, now=now) else used
+
+
 def put_off(later: Mapping[int, float], *, now: datetime) -> None:
     """Write when to look again at those that were due and not chosen, in seconds from now."""
-    adapt = database.ops.adapt_datetimefield_value
-    rows = [(adapt(now + timedelta(seconds=wait)), pk) for pk, wait in later.items()]
-    if rows:
-        with transaction.atomic(), database.cursor() as cursor:
-            cursor.executemany("UPDATE threads_thread SET next_refresh_at = %s WHERE id = %s", rows)
+    same: dict[float, list[int]] = {}
+    for pk, wait in later.items():
+        same.setdefault(wait, []).append(pk)
+    with transaction.atomic():
+        for wait, pks in same.items():
+            due_at = now + timedelta(seconds=wait)
+            Thread.objects.filter(pk__in=pks).update(next_refresh_at=due_at)
 
 
 def replan(*, now: datetime) -> tuple[int, int]:

@@ -206,7 +206,7 @@ def test_it_chooses_along_the_indexes_whatever_the_number_of_threads() -> None:
 
 
 def test_it_reads_what_is_due_and_keeps_the_ledger(server: OpenAIServer) -> None:
-    connection = make_connection(base_url=server.url)
+    connection = make_connection(base_url=server.url, listed_at=timezone.now())
     server.add_conversation("conv_1", [text_item("m1", "user", "hello")])
     make_thread(connection.project, connection=connection, external_id="conv_1", created_at=None)
 
@@ -242,7 +242,7 @@ def test_it_leaves_paused_and_refused_connections_alone(server: OpenAIServer) ->
 
 
 def test_it_looks_later_again_at_what_it_did_not_choose(server: OpenAIServer) -> None:
-    connection = make_connection(base_url=server.url, calls_per_minute=1)
+    connection = make_connection(base_url=server.url, calls_per_minute=1, listed_at=timezone.now())
     server.add_conversation("conv_2")
     moment = timezone.now()
     for number in range(3):
