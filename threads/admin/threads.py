@@ -23,7 +23,7 @@ from projects.admin.access import Audited, Managed, ProjectFilter, account_of, u
 from projects.admin.display import UNKNOWN, as_json, badge, moment, number, tokens, until
 from projects.forms import TaggedForm
 from projects.models import Connection, Project
-from threads import actions, search
+from threads import actions, search, sync
 from threads.admin.imports import ImportPages
 from threads.models import Thread
 from threads.search.query import parse
@@ -205,7 +205,14 @@ class ThreadAdmin(ImportPages, Audited, Managed):
         *("name", "project", "connection", "store", "external_id", "address", "end_user"),
         *("assistant", "model", "metadata_json", "created", "archived", "last_message"),
         *("message_total", "item_count", "token_total", "input", "output", "state", "gone_at"),
-        *("last_synced", "next_refresh", "priority", "refresh_failures", "stale_refresh_count"),
+        *(
+            "last_synced",
+            "next_refresh",
+            "why_then",
+            "priority",
+            "refresh_failures",
+            "stale_refresh_count",
+        ),
         *("last_error", "trashed_at"),
     )
     fieldsets = (
@@ -232,7 +239,7 @@ class ThreadAdmin(ImportPages, Audited, Managed):
             _("Refreshing"),
             {
                 "fields": (
-                    *("is_refreshable", "last_synced", "next_refresh", "priority"),
+                    *("is_refreshable", "last_synced", "next_refresh", "why_then", "priority"),
                     *("stale_refresh_count", "refresh_failures", "last_error"),
                 )
             },
@@ -438,6 +445,10 @@ class ThreadAdmin(ImportPages, Audited, Managed):
     @admin.display(description=_("next refresh"), ordering="next_refresh_at")
     def next_refresh(self, thread: Thread) -> str:
         return until(thread.next_refresh_at if thread.is_refreshable else None)
+
+    @admin.display(description=_("why then"))
+    def why_then(self, thread: Thread) -> str:
+        return sync.reason_for(thread, now=timezone.now())
 
     @admin.display(description=_("last synced"))
     def last_synced(self, thread: Thread) -> str:

@@ -7,6 +7,7 @@ from threads.sync.budget import BudgetSpent, CallBudget
 from threads.sync.choice import candidates, choose
 from threads.sync.connections import source_for, try_connection
 from threads.sync.fresh import Cost, End, preview, read_for, seconds_left
+from threads.sync.reasons import reason_for
 from threads.sync.rounds import not_read_since, refresh_connection, replan, sync_batch
 from threads.sync.writing import Outcome, Result
 
@@ -30,6 +31,7 @@ __all__ = [
     "not_read_since",
     "preview",
     "read_for",
+    "reason_for",
     "refresh_connection",
     "replan",
     "seconds_left",

@@ -100,11 +100,12 @@ def refresh_connection(connection: Connection, *, now: datetime, keep_going: Kee
         minutes=ROUND_SECONDS / 60,
     )
     share = 1.0 - refresh.PEOPLE_SHARE
-    used: list[int] | None = []
+    used: list[int] = []
     if is_listing_due(connection, now):
-        used = _list(connection, share=share, now=now)
-        if used is None:
+        listed = _list(connection, share=share, now=now)
+        if listed is None:
             return Tally()
+        used = listed
     calls = CallBudget(connection, share=share).left()
     used = used[: -(-calls // 2)]  # those that do not fit in are listed again
     plan = choose(connection, calls=calls - len(used), now=now)
@@ -143,14 +144,16 @@ def _list(connection: Connection, *, share: float, now: datetime) -> list[int] |
     if tally.calls or tally.stopped_by is not None:
         run = ledger.start_run(connection, trigger=SyncRun.Trigger.SCHEDULE, planned=0, now=began)
         ledger.finish_run(run, tally, now=timezone.now())
-    error = None if tally.stopped_by is None else tally.stopped_by.error
-    if error is None or connection.state == Connection.State.UNREADABLE:
-        return used if error is None else None
-    if isinstance(error, Unsupported):  # asked again tomorrow: a server may learn it
+    failure = None if tally.stopped_by is None else tally.stopped_by.error
+    if failure is None:
+        return used
+    if connection.state == Connection.State.UNREADABLE:
+        return None
+    if isinstance(failure, Unsupported):  # asked again tomorrow: a server may learn it
         connection.listed_at = now + timedelta(days=1)
         connection.save(update_fields=["listed_at"])
         return used
-    return None if write_connection_error(connection, error, now=now) else used
+    return None if write_connection_error(connection, failure, now=now) else used
 
 
 def put_off(later: Mapping[int, float], *, now: datetime) -> None:

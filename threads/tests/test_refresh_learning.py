@@ -204,3 +204,25 @@ def test_it_counts_figures_again_that_went_wrong() -> None:
     assert (thread.message_count, thread.item_count, thread.estimated_tokens) == (1, 1, 5)
     assert output.getvalue() == "2 threads counted, 1 of them changed.\n"
     assert Thread.objects.get(pk=right.pk).item_count == 0
+
+
+def test_it_says_why_a_thread_is_read_when_it_is() -> None:
+    connection = make_connection(state=Connection.State.WORKING, saves_calls=True)
+    fields = {"connection": connection, "last_synced_at": NOW, "last_message_timestamp": NOW}
+    thread = make_thread(connection.project, external_id="t1", session_count=1, **fields)
+    hour_later = NOW + timedelta(hours=1)
+
+    said = {
+        "usual": sync.reason_for(thread, now=hour_later),
+        "new": sync.reason_for(make_thread(connection=connection), now=NOW),
+        "file": sync.reason_for(make_thread(), now=NOW),
+        "long": sync.reason_for(thread, now=NOW + timedelta(days=8)),
+    }
+    connection.is_refreshed = False
+
+    assert "probability" in said["usual"]
+    assert "it is due at 30." in said["usual"]
+    assert said["new"] == "It was never read: new threads come first."
+    assert "from a file" in said["file"]
+    assert "in any case" in said["long"]
+    assert "switched off" in sync.reason_for(thread, now=hour_later)
