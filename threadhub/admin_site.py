@@ -27,7 +27,7 @@ class Section(NamedTuple):
 SECTIONS = (
     Section("archive", _("Archive"), ("Thread", "Message", "Assistant")),
     Section("projects", _("Projects"), ("Project", "Connection", "Tag")),
-    Section("people", _("People"), ("User", "Group", "SiteSettings")),
+    Section("people", _("People"), ("User", "Group", "ApiToken", "SiteSettings")),
     Section("monitoring", _("Monitoring"), ("SyncRun", "AuditEvent", "SystemMetric")),
     Section("work", _("Background work"), ("Job", "Schedule", "OrmQ", "Failure", "Success")),
 )

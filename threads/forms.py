@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from projects.models import Project
+from projects.models import ApiToken, Project
 from threads.exports import EXPORTERS, ExportOrder
 from threads.exports.columns import COLUMNS, THREAD_COLUMNS
 from threads.models import SavedSearch
@@ -107,3 +107,25 @@ class SavedSearchForm(forms.ModelForm):
             most = _("You have %(count)d saved searches; delete one first.")
             raise forms.ValidationError(most % {"count": MAX_OF_ONE_OWNER})
         return given
+
+
+class TokenForm(forms.Form):
+    """A new API token."""
+
+    name = forms.CharField(label=_("What for"), max_length=80)
+    scopes = forms.MultipleChoiceField(
+        label=_("It may"),
+        choices=ApiToken.Scope.choices,
+        initial=[ApiToken.Scope.READ],
+        widget=forms.CheckboxSelectMultiple,
+    )
+    days = forms.ChoiceField(
+        label=_("Valid for"),
+        choices=[
+            ("7", _("a week")),
+            ("30", _("30 days")),
+            ("90", _("90 days")),
+            ("365", _("a year")),
+        ],
+        initial="90",
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from threads.views import exports, fresh, jobs, saved, search, site, suggestions, thread
+from threads.views import exports, fresh, jobs, saved, search, site, suggestions, thread, tokens
 from threads.views import help as help_views
 
 app_name = "threads"
@@ -42,6 +42,8 @@ urlpatterns = [
         fresh.retry_fresh_search,
         name="retry_fresh_search",
     ),
+    path("account/tokens/", tokens.api_tokens, name="api_tokens"),
+    path("account/tokens/<int:token_id>/revoke/", tokens.revoke_token, name="revoke_token"),
     path("help/search/", help_views.search_help, name="search_help"),
     path("robots.txt", site.robots, name="robots"),
     path("favicon.ico", site.favicon, name="favicon"),

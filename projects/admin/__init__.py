@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from projects.admin import people, projects, site
+from projects.admin import people, projects, site, tokens
 
-__all__ = ["people", "projects", "site"]
+__all__ = ["people", "projects", "site", "tokens"]

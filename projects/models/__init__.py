@@ -5,5 +5,6 @@ from __future__ import annotations
 from projects.models.connection import Connection
 from projects.models.project import Project, Tag
 from projects.models.site import SiteSettings
+from projects.models.token import ApiToken
 
-__all__ = ["Connection", "Project", "SiteSettings", "Tag"]
+__all__ = ["ApiToken", "Connection", "Project", "SiteSettings", "Tag"]

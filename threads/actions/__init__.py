@@ -19,6 +19,7 @@ from threads.actions.fresh import (
 from threads.actions.imports import confirm_import, forget_uploads, has_upload, request_import
 from threads.actions.jobs import Refused, cancel_job, queue_job, retry_job
 from threads.actions.keeping import hold_threads, restore_threads, trash_threads
+from threads.actions.posted import store_records
 from threads.actions.pruning import prune_preview, prune_threads
 from threads.actions.reading import note_read, note_search
 from threads.actions.removal import request_project_deletion
@@ -62,6 +63,7 @@ __all__ = [
     "restore_threads",
     "retry_fresh_search",
     "retry_job",
+    "store_records",
     "test_connection",
     "trash_threads",
 ]

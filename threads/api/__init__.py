@@ -6,7 +6,10 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
 from ninja import NinjaAPI, Swagger
 
-from threads.api import reading
+from threads.api import (
+    asking,  # noqa: F401 - adds its operations to the one router
+    reading,
+)
 from threads.api.errors import answer_errors
 
 api = NinjaAPI(
@@ -14,7 +17,8 @@ api = NinjaAPI(
     version="1",
     description=(
         "Search and read archived conversation threads. What an answer holds follows from who "
-        "asks: visitors see public projects. Lists are paged by `cursor`, which is opaque: pass "
+        "asks: visitors see public projects; `Authorization: Bearer th_…` asks as the token's "
+        "owner. Lists are paged by `cursor`, which is opaque: pass "
         "`next_cursor` on until it is null. Errors have one shape: "
         '`{"error": {"code", "message", "field"?, "position"?, "length"?, "suggestion"?}}`.'
     ),

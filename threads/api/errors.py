@@ -6,6 +6,7 @@ import functools
 import logging
 from collections.abc import Callable
 
+from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
@@ -99,6 +100,9 @@ def _answer(request: HttpRequest, error: object) -> HttpResponse:
             return json_error(status=404, code="not_found", message=message)
         case ValidationError():
             return _invalid(error)
+        case RequestDataTooBig():
+            message = _("This is too much for one request. Send less at once.")
+            return json_error(status=413, code="too_large", message=message)
         case HttpError():
             return json_error(status=error.status_code, code="bad_request", message=str(error))
         case OperationalError() | InterfaceError():

@@ -36,7 +36,7 @@ MAX_MESSAGES = 500  # a page of a thread
 _LARGEST_POSITION = 2**31 - 1
 
 router = Router()
-_ERRORS = {frozenset({400, 404, 429}): shapes.ErrorAnswer}
+_ERRORS = {frozenset({400, 401, 403, 404, 429}): shapes.ErrorAnswer}
 
 
 @router.get(

@@ -131,6 +131,82 @@ class FacetAnswer(TypedDict):
     is_capped: bool
 
 
+class QuestionDetail(TypedDict):
+    """`content` is a picture or a sound as a data: address. `is_needed`: for you, at present."""
+
+    token: str
+    mode: str
+    content_type: str
+    content: str
+    expires_at: str
+    is_needed: bool
+
+
+class FreshSearchDetail(TypedDict):
+    """`state` is queued, running, done, failed or cancelled; totals are null until they are known.
+
+    `notes` says what could not be read.
+    """
+
+    id: str
+    query: str
+    state: str
+    phase: str
+    threads_done: int
+    threads_total: int | None
+    calls: int
+    messages_new: int
+    seconds_left: int | None
+    error: str
+    notes: list[str]
+    asked_at: str
+    url: str
+    results_url: str
+
+
+class RefusedId(TypedDict):
+    id: str
+    message: str
+
+
+class WrongThread(TypedDict):
+    """`number` is the thread's place in what was sent, from 1."""
+
+    number: int
+    message: str
+
+
+class AddedThreads(TypedDict):
+    """What became of the ids (adopted: came from a file, has a source now), and of the threads."""
+
+    added: list[str]
+    known: list[str]
+    adopted: list[str]
+    refused: list[RefusedId]
+    threads_new: int
+    threads_changed: int
+    threads_unchanged: int
+    messages_new: int
+    messages_changed: int
+    problems: list[WrongThread]
+
+
+class ExportDetail(TypedDict):
+    """`file_url` is null until the file is made, and again once it has expired."""
+
+    id: str
+    format: str
+    state: str
+    threads_done: int
+    threads_total: int | None
+    error: str
+    sha256: str | None
+    size_bytes: int | None
+    expires_at: str | None
+    url: str
+    file_url: str | None
+
+
 class Account(TypedDict):
     username: str
     name: str

@@ -1,0 +1,47 @@
+"""What programs send."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from ninja import Schema
+from pydantic import ConfigDict, Field
+
+from threads.exports import EXPORTERS
+from threads.models.fresh_search import LONGEST_QUERY
+
+MOST_IDS = 1_000
+MOST_THREADS = 100
+
+
+class Body(Schema):
+    """A misspelt name is an error, not something to overlook."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class NewThreads(Body):
+    """Ids that a store knows, or whole threads in the interchange format."""
+
+    project: str
+    connection: int | None = Field(None, description="Needed where a project has several")
+    ids: list[Annotated[str, Field(max_length=200)]] = Field([], max_length=MOST_IDS)
+    threads: list[dict[str, Any]] = Field([], max_length=MOST_THREADS)
+
+
+class NewFreshSearch(Body):
+    query: str = Field(max_length=LONGEST_QUERY)
+    projects: list[str] = Field([], max_length=100, description="Empty: all that may be asked")
+    captcha_token: str = Field("", max_length=200)
+    captcha_answer: str = Field("", max_length=40)
+
+
+class NewExport(Body):
+    format: str = Field(max_length=20, json_schema_extra={"enum": list(EXPORTERS)})
+    query: str = Field("", max_length=LONGEST_QUERY)
+    thread_ids: list[Annotated[str, Field(max_length=64)]] = Field([], max_length=5_000)
+    per_message: bool = True
+    columns: list[str] = Field([], max_length=100)
+    masked: bool = False
+    zipped: bool = False
+    time_zone: str = Field("UTC", max_length=60)
