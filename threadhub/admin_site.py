@@ -25,7 +25,7 @@ class Section(NamedTuple):
 
 # The order of the sidebar. A model that is not named here ends up in the last section.
 SECTIONS = (
-    Section("archive", _("Archive"), ("Thread", "Message", "Assistant")),
+    Section("archive", _("Archive"), ("Thread", "Message", "Assistant", "SavedSearch")),
     Section("projects", _("Projects"), ("Project", "Connection", "Tag")),
     Section("people", _("People"), ("User", "Group", "ApiToken", "SiteSettings")),
     Section("monitoring", _("Monitoring"), ("SyncRun", "AuditEvent", "SystemMetric")),
