@@ -18,8 +18,8 @@ from django.utils.translation import gettext as _
 from projects.models import Project
 from threads.models import Message, Thread
 from threads.models.thread import Store
-from threads.search.finder import Search
 from threads.search.keys import time_of
+from threads.search.prepared import prepare
 from threads.search.query import (
     FIELDS,
     And,
@@ -132,19 +132,19 @@ def _without(query: Query, field: str) -> Query:
 
 
 def _sample(query: Query, *, within: QuerySet[Project], now: datetime, cap: int) -> _Sample:
-    search = Search(
-        query, within=within, order="newest", group="thread", limit=1, after={}, now=now
-    )
-    plan = search.plan
+    prepared = prepare(query, within=within, now=now)
+    plan = prepared.plan
     keys: dict[int, list[int]] = defaultdict(list)
-    if not search.visible or (plan.projects is not None and not plan.projects):
+    if prepared.is_hopeless:
         return _Sample(keys, is_capped=False)
     if plan.lists_threads:
-        newest = search.listed().order_by(F("last_message_timestamp").desc(nulls_last=True), "-pk")
+        newest = prepared.listed().order_by(
+            F("last_message_timestamp").desc(nulls_last=True), "-pk"
+        )
         found = list(newest.values_list("pk", flat=True)[: cap + 1])
         return _Sample({pk: [] for pk in found[:cap]}, is_capped=len(found) > cap)
     is_capped = False
-    lookup = search.lookup(search.connection, plan)
+    lookup = prepared.lookup()
     if plan.reads_messages:
         for number, (key, thread) in enumerate(islice(lookup.hits(newest_first=True), cap + 1)):
             if number == cap:

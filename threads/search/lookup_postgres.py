@@ -13,6 +13,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from threads.search.lookups import Entry, Scored
 from threads.search.match import tsquery
 from threads.search.plan import Plan
+from threads.search.statements import rows_of
 
 _QUERY = "to_tsquery('public.threadhub', %s)"
 _CHUNK = 1_000
@@ -24,6 +25,8 @@ _RARE = 0.02
 
 
 class PostgresLookup:
+    ahead = _CHUNK
+
     def __init__(self, connection: BaseDatabaseWrapper, plan: Plan) -> None:
         self._connection = connection
         self._plan = plan
@@ -64,6 +67,9 @@ class PostgresLookup:
                 0
             ][0]
         )
+
+    def count_aside(self, cap: int) -> int:
+        return PostgresLookup(self._connection, self._plan.aside()).count(cap)
 
     def key_of_nth(self, number: int) -> int | None:
         source, parameters = self._from()
@@ -168,9 +174,7 @@ class PostgresLookup:
         return f"FROM search_thread s WHERE {' AND '.join(where)}", parameters
 
     def _all(self, sql: str, parameters: list[Any]) -> list[Any]:
-        with self._connection.cursor() as cursor:
-            cursor.execute(sql, parameters)
-            return list(cursor.fetchall())
+        return rows_of(self._connection, sql, parameters)
 
 
 def _without(expression: str, plan: Plan) -> str:

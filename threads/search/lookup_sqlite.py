@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain, repeat
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -12,15 +13,19 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from threads.search.lookups import Entry, Scored
 from threads.search.match import fts5
 from threads.search.plan import Plan
-from threads.search.sqlite import THREAD_BITS, THREAD_MASK
+from threads.search.sqlite import ASIDE_WORD, THREAD_BITS, THREAD_MASK
+from threads.search.statements import rows_of, stream_of
 
 # More projects than this in one expression cost more than a look into the message's row.
 _MAX_PROJECT_WORDS = 16
-_CHUNK = 1_000  # rows taken from a running query at once
+_CHUNKS = (60, 940)  # rows taken from a running query at once; the last again and again
+_TITLES_RANKED = 1_000  # of a frequent word the newest so many titles: 2 ms, where all took 17
 _KEY_SHIFT = THREAD_BITS - 3  # from a thread's key to a message's of the same second
 
 
 class SqliteLookup:
+    ahead = _CHUNKS[0]
+
     def __init__(self, connection: BaseDatabaseWrapper, plan: Plan) -> None:
         self._connection = connection
         self._plan = plan
@@ -51,6 +56,9 @@ class SqliteLookup:
         source, parameters = self._from(join=self._has_conditions())
         sql = f"SELECT count(*) FROM (SELECT 1 {source} LIMIT {int(cap)})"
         return int(self._all(sql, parameters)[0][0])
+
+    def count_aside(self, cap: int) -> int:
+        return SqliteLookup(self._connection, self._plan.aside()).count(cap)
 
     def key_of_nth(self, number: int) -> int | None:
         source, parameters = self._from(join=self._has_conditions())
@@ -83,6 +91,12 @@ class SqliteLookup:
 
     def best_titles(self, count: int) -> list[tuple[int, float]]:
         source, parameters = self._from_titles()
+        nth = self._all(
+            f"SELECT s.rowid {source} ORDER BY s.rowid DESC LIMIT 1 OFFSET {_TITLES_RANKED}",
+            parameters,
+        )
+        if nth:
+            source += f" AND s.rowid > {nth[0][0]}"
         return self._all(
             f"SELECT s.rowid & {THREAD_MASK}, -s.rank {source} ORDER BY s.rank LIMIT {int(count)}",
             parameters,
@@ -150,6 +164,9 @@ class SqliteLookup:
         wanted = []
         if plan.text is not None:
             wanted.append(f"{{{columns}}} : {_bracketed(fts5(plan.text))}")
+        if plan.only_aside:
+            # Without it a frequent word would be looked through to its end where nothing is aside.
+            wanted.append(f"{{tags}} : {ASIDE_WORD}")
         if plan.roles:
             wanted.append(f"{{tags}} : ({' OR '.join(_role_words(plan.roles))})")
         wanted += [f"{{tags}} : ({' OR '.join(_feature_words(bits))})" for bits in plan.features]
@@ -186,16 +203,12 @@ class SqliteLookup:
         return f"FROM search_thread s WHERE {' AND '.join(where)}", parameters
 
     def _all(self, sql: str, parameters: list[Any]) -> list[Any]:
-        with self._connection.cursor() as cursor:
-            cursor.execute(sql, parameters)
-            return list(cursor.fetchall())
+        return rows_of(self._connection, sql, parameters)
 
     def _stream(self, sql: str, parameters: list[Any]) -> Iterator[Any]:
         """Yield rows as SQLite finds them: who stops early has paid for no more."""
-        with self._connection.cursor() as cursor:
-            cursor.execute(sql, parameters)
-            while rows := cursor.fetchmany(_CHUNK):
-                yield from rows
+        sizes = chain(_CHUNKS, repeat(_CHUNKS[-1]))
+        return stream_of(self._connection, sql, parameters, sizes)
 
 
 def _bracketed(expression: str) -> str:

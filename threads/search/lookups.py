@@ -16,6 +16,8 @@ Scored = tuple[int, int, float]  # search key, thread id, score: the higher the 
 class Lookup(Protocol):
     """One plan against one database. Every method is one query unless it says otherwise."""
 
+    ahead: int  # hits that are read in any case: they cost next to nothing
+
     def __init__(self, connection: BaseDatabaseWrapper, plan: Plan) -> None: ...
 
     def hits(self, *, newest_first: bool) -> Iterator[Entry]:
@@ -26,6 +28,9 @@ class Lookup(Protocol):
 
     def count(self, cap: int) -> int:
         """Return how many messages match, at most `cap`."""
+
+    def count_aside(self, cap: int) -> int:
+        """Return how many match, at most `cap`, in what searches leave out unless asked."""
 
     def key_of_nth(self, number: int) -> int | None:
         """Return the key of the message that is `number` hits from the newest; None: fewer."""
@@ -40,4 +45,7 @@ class Lookup(Protocol):
         """
 
     def best_titles(self, count: int) -> list[tuple[int, float]]:
-        """Return the thread ids and scores of the `count` best of these."""
+        """Return the thread ids and scores of the `count` best of these.
+
+        Of very many only the newest are ranked.
+        """

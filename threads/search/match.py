@@ -7,6 +7,7 @@ brackets are ours alone.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from threads.search.fold import camel_parts, fold_query, words_of
 from threads.search.query import And, Node, Not, Or, Phrase, Prefix, Token, Word
@@ -53,6 +54,7 @@ def readings(node: Node) -> list[Node]:
     return [node]
 
 
+@lru_cache(maxsize=1_000)
 def fts5(node: Node) -> str:
     """Return `node`, for which is_indexed() holds, as an FTS5 expression in brackets."""
     match node:

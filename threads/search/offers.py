@@ -16,8 +16,8 @@ from itertools import islice
 from django.db.models import QuerySet
 
 from projects.models import Project
-from threads.search.finder import Search
 from threads.search.fold import words_of
+from threads.search.prepared import Prepared, prepare
 from threads.search.query import Node, Or, Phrase, Prefix, Query, Token, Word, parse
 from threads.search.query.editing import (
     dates_of,
@@ -27,6 +27,7 @@ from threads.search.query.editing import (
     without_filter,
     without_parts,
 )
+from threads.search.rows import texts
 
 COUNT_CAP = 1_000  # hits of an offer; more are told as "1,000+"
 _MISSPELT = 3  # words that are looked at
@@ -60,11 +61,11 @@ def offers(query: Query, *, within: QuerySet[Project], now: datetime, zone: tzin
     found = []
     for kind, text, words in _others(query, within=within, now=now):
         other = parse(text, now=now, zone=zone)
-        count = _search(other, within, now).count(COUNT_CAP + 1)
+        count = prepare(other, within=within, now=now).count(COUNT_CAP + 1)
         parts = parts_of(other)
         if not count and kind == "spelling" and all(isinstance(part, Word) for part in parts):
             # Not all of them together, but the page also shows what has some of the words.
-            count = _hits(_search(Query(), within, now), Or(parts), COUNT_CAP + 1)
+            count = _hits(prepare(Query(), within=within, now=now), Or(parts), COUNT_CAP + 1)
         if count:
             found.append(Offer(kind, text, words, min(count, COUNT_CAP), count > COUNT_CAP))
     return list({offer.query: offer for offer in reversed(found)}.values())[::-1]
@@ -73,7 +74,7 @@ def offers(query: Query, *, within: QuerySet[Project], now: datetime, zone: tzin
 def _others(
     query: Query, *, within: QuerySet[Project], now: datetime
 ) -> Iterator[tuple[str, str, str]]:
-    archive = _search(Query(), within, now)
+    archive = prepare(Query(), within=within, now=now)
     words = [part for part in parts_of(query) if isinstance(part, Word)]
     better = [
         (word, spelt)
@@ -103,19 +104,15 @@ def _text_of(node: Node) -> str:
     raise TypeError(node)
 
 
-def _search(query: Query, within: QuerySet[Project], now: datetime) -> Search:
-    return Search(query, within=within, order="newest", group="thread", limit=1, after={}, now=now)
+def _hits(archive: Prepared, node: Node, cap: int) -> int:
+    return archive.lookup(archive.plan.with_text(node)).count(cap)
 
 
-def _hits(archive: Search, node: Node, cap: int) -> int:
-    return archive.lookup(archive.connection, archive.plan.with_text(node)).count(cap)
-
-
-def _spelt(word: str, archive: Search) -> str:
+def _spelt(word: str, archive: Prepared) -> str:
     """Return the word that was probably meant; "" where `word` is there, or nothing is near."""
-    if len(word) not in _LETTERS or not archive.visible:
+    if len(word) not in _LETTERS or not archive.scope.visible:
         return ""
-    lookup = archive.lookup(archive.connection, archive.plan.with_text(Word(word)))
+    lookup = archive.lookup(archive.plan.with_text(Word(word)))
     if lookup.count(1) or next(iter(lookup.titles(newest_first=True)), None):
         return ""
     near = _one_off(word)
@@ -132,13 +129,15 @@ def _most(words: Counter[str]) -> str:
     return max(words, key=lambda word: (words[word], word), default="")
 
 
-def _words_in(archive: Search, node: Node) -> Counter[str]:
+def _words_in(archive: Prepared, node: Node) -> Counter[str]:
     """Count the words of the newest messages in which `node` holds."""
-    lookup = archive.lookup(archive.connection, archive.plan.with_text(node))
+    lookup = archive.lookup(archive.plan.with_text(node))
     keys = [key for key, _thread in islice(lookup.hits(newest_first=True), _SAMPLE)]
     if not keys:
         return Counter()
-    return Counter(word for text in archive.texts(keys).values() for word in words_of(text))
+    return Counter(
+        word for text in texts(archive.connection, keys).values() for word in words_of(text)
+    )
 
 
 def _one_off(word: str) -> set[str]:

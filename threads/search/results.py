@@ -4,13 +4,61 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
-from threads.models import Thread
+from django.urls import reverse
+
+from threads.models.thread import Store
 from threads.search.query import Notice
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class FoundProject(NamedTuple):
+    """The project of a thread on the page."""
+
+    pk: int
+    slug: str
+    name: str
+
+
+class FoundThread(NamedTuple):
+    """What a page shows of a thread, by the names it has in the model.
+
+    A plain row: making twenty models would take longer than to find them.
+    """
+
+    pk: int
+    short_id: str
+    external_id: str
+    store: str
+    title: str
+    remark: str
+    model: str
+    message_count: int
+    item_count: int
+    upstream_state: str
+    is_held: bool
+    last_error: str
+    created_at: datetime | None
+    last_message_timestamp: datetime | None
+    gone_at: datetime | None
+    project: FoundProject
+
+    def __str__(self) -> str:
+        return self.title or self.external_id
+
+    @property
+    def project_id(self) -> int:
+        return self.project.pk
+
+    def get_absolute_url(self) -> str:
+        return reverse("threads:thread", args=[self.short_id])
+
+    def get_store_display(self) -> str:
+        """Return the name of the store in the reader's language."""
+        return str(Store(self.store).label) if self.store in Store.values else self.store
+
+
+class Hit(NamedTuple):
     """One message that matched. `snippet` is HTML: escaped text with <mark> around the matches."""
 
     pk: int
@@ -22,11 +70,10 @@ class Hit:
     snippet: str
 
 
-@dataclass(frozen=True, slots=True)
-class ThreadHits:
+class ThreadHits(NamedTuple):
     """A thread with its best hits first. No hits: its title, remark or filters matched."""
 
-    thread: Thread
+    thread: FoundThread
     hits: tuple[Hit, ...]
     hit_count: int
     score: float | None = None  # the higher the better; None where nothing was ranked

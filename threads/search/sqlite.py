@@ -3,7 +3,8 @@
 `search_message` has one row a message, with the message's search key as row id, and keeps no
 text of its own (external content). Its columns: `body`, what people and assistants said;
 `aside`, what searches leave out unless asked (tool calls and output, reasoning, system prompts,
-hidden messages); `tags`, short words to filter by. `search_thread` has one row a thread: title,
+hidden messages); `tags`, short words to filter by: p12 a project, ru a role, f4 a feature, and
+whether it is aside. `search_thread` has one row a thread: title,
 remark and ids. Threads in the trash are in neither. Whoever writes, triggers follow within the
 same transaction.
 """
@@ -20,7 +21,7 @@ from django.db.utils import DatabaseError
 
 from threads.search.fold import FOLD_VERSION
 
-SCHEMA = f"sqlite-1.{FOLD_VERSION}"
+SCHEMA = f"sqlite-3.{FOLD_VERSION}"
 _TOKENIZER = "porter unicode61 remove_diacritics 2"
 _BATCH = 5_000  # messages in one transaction of a rebuild: writers wait 0.2 s at most
 
@@ -28,6 +29,8 @@ _BATCH = 5_000  # messages in one transaction of a rebuild: writers wait 0.2 s a
 # the order of time and the thread is known without a join. 2^28 threads are 268 million.
 THREAD_BITS = 28
 THREAD_MASK = (1 << THREAD_BITS) - 1
+# Among the tags. A word that texts do not have: the fewer rows it has, the sooner it is looked up.
+ASIDE_WORD = "isaside"
 
 
 def _thread_key(row: str) -> str:
@@ -54,7 +57,8 @@ def _columns(row: str) -> str:
         f"CASE WHEN {_is_aside(row)} THEN '' ELSE th_fold({row}.text) END AS body,"
         f" CASE WHEN {_is_aside(row)} THEN th_fold({row}.text) ELSE '' END AS aside,"
         f" 'p' || {row}.project_id || ' r' || substr({row}.role, 1, 2)"
-        f" || CASE WHEN {row}.features THEN {features} ELSE '' END AS tags"
+        f" || CASE WHEN {row}.features THEN {features} ELSE '' END"
+        f" || CASE WHEN {_is_aside(row)} THEN ' {ASIDE_WORD}' ELSE '' END AS tags"
     )
 
 

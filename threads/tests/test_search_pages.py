@@ -215,21 +215,21 @@ def test_a_title_counts_on_top_of_messages() -> None:
 
 
 def test_counts_beyond_the_cap_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("threads.search.finder.THREAD_CAP", 5)
-    monkeypatch.setattr("threads.search.finder.COUNT_CAP", 7)
+    monkeypatch.setattr("threads.search.tally.COUNT_CAP", 7)
+    monkeypatch.setattr("threads.search.lookup_sqlite.SqliteLookup.ahead", 5)
+    monkeypatch.setattr("threads.search.lookup_postgres.PostgresLookup.ahead", 5)
     _numbered(9)
 
-    page = _find("common", sort="newest")
+    page = _find("common", sort="newest", limit=3)
 
     assert (page.total_messages, page.total_is_exact) == (7, False)
-    assert len(page.results) == 9
-    assert page.total_threads == 9
+    assert len(page.results) == 3
+    assert page.total_threads == 5
 
 
 def test_very_frequent_words_are_ranked_among_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("threads.search.finder.THREAD_CAP", 2)
-    monkeypatch.setattr("threads.search.finder.RANK_ALL", 5)
-    monkeypatch.setattr("threads.search.finder.RANK_NEWEST", 3)
+    monkeypatch.setattr("threads.search.orders.RANK_ALL", 5)
+    monkeypatch.setattr("threads.search.orders.RANK_NEWEST", 3)
     _numbered(9)
 
     page = _find("common")
