@@ -62,6 +62,7 @@ class SiteSettings(models.Model):
     )
     rate_search = RateField(_("searches"))
     rate_read = RateField(_("threads read"))
+    rate_suggest = RateField(_("suggestions while typing"))
     rate_poll = RateField(_("looks at running work"))
     rate_change = RateField(_("work started or stopped"))
     rate_fresh_search = RateField(_("fresh searches"))
