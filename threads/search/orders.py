@@ -23,7 +23,7 @@ from threads.search.tally import COUNT_CAP, Counts, Tally, counts_of
 from threads.search.texts import Verifier
 
 RANK_ALL = 20_000  # hits that are ranked all; 1.8 µs each
-RANK_NEWEST = 2_000  # of more than these, the newest so many are
+RANK_NEWEST = 1_000  # of more than these, the newest so many are
 BEST = 200  # messages among which the best threads are found, for the first pages
 DEEPEST = 5_000  # messages that are ranked or sorted for later pages
 LISTED_CAP = 10_000  # threads that are counted where neither words nor messages are asked for
@@ -149,13 +149,17 @@ def by_relevance(
     rows: list[Scored] = []
     matched: list[Scored] = []
     if plan.reads_messages:
-        messages = lookup.count(RANK_ALL + 1)
+        messages = lookup.count(COUNT_CAP + 1)
         low = None
+        if messages > COUNT_CAP:
+            messages = lookup.count(RANK_ALL + 1)
         if messages > RANK_ALL:
             messages, ranking = RANK_ALL, "newest"
             low = lookup.key_of_nth(RANK_NEWEST)
         ranker = prepared.lookup(replace(plan, text=ranked_by)) if others else lookup
-        rows = matched = ranker.best(depth, low=low)
+        # Where they are few, all are read at once: they are counted, too.
+        matched = ranker.best(max(depth, messages if messages <= COUNT_CAP else 0), low=low)
+        rows = matched[:depth]
         if verifier.is_needed:
             kept = {key for key, _thread in verifier.kept((row[0], row[1]) for row in rows)}
             rows = [row for row in rows if row[0] in kept]
@@ -171,8 +175,6 @@ def by_relevance(
     if following and following["o"] >= DEEPEST:
         following = None
     hits = [(key, thread) for key, thread, _score in matched]
-    if len(hits) < messages <= COUNT_CAP:
-        hits = list(lookup.hits(newest_first=True))
     counts = counts_of(
         hits,
         [(0, thread) for thread, _score in titles],
