@@ -11,6 +11,7 @@ from monitoring import chain
 from monitoring.models import AuditEvent
 from threadhub.lib import audit, logs
 from threadhub.lib.http import client_ip
+from threadhub.lib.ratelimit import count_failed_login
 
 
 def store(
@@ -67,6 +68,8 @@ def _logged_out(request: Any, user: Any, **_: Any) -> None:
 def _login_failed(credentials: dict[str, Any], request: Any = None, **_: Any) -> None:
     name = str(credentials.get("username", ""))[:200]
     ip = client_ip(request) if request else ""
+    if request is not None:
+        count_failed_login(request, name)
     audit.record(action="login", outcome="refused", ip=ip, username=name)
 
 

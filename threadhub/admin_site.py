@@ -11,10 +11,12 @@ from typing import Any, NamedTuple
 from django.contrib.admin.apps import AdminConfig
 from django.contrib.admin.sites import AdminSite
 from django.contrib.auth.apps import AuthConfig
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path
 from django.utils.translation import gettext_lazy as _
+
+from threadhub.lib.ratelimit import login_wait, too_many
 
 
 class Section(NamedTuple):
@@ -61,6 +63,19 @@ class Console(AdminSite):
             )
         sections[-1]["models"].extend(rows.values())
         return [section for section in sections if section["models"]]
+
+    def login(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Log in; after too many wrong passwords from an address, or for an account, wait first.
+
+        Refused before the password is looked at, so that a right guess tells nothing either.
+        """
+        if request.method == "POST":
+            wait_seconds = login_wait(request, request.POST.get("username", ""))
+            if wait_seconds is not None:
+                return too_many(request, wait_seconds)
+        return super().login(request, extra_context)
 
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

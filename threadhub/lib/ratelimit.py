@@ -6,6 +6,7 @@ The built-in rates are in the settings; an app above may put others in their pla
 from __future__ import annotations
 
 import functools
+import hashlib
 import ipaddress
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec
@@ -43,10 +44,7 @@ def client_key(group: str, request: HttpRequest) -> str:
     user = getattr(request, "user", None)
     if user is not None and user.is_authenticated:
         return f"user:{user.pk}"
-    address = ipaddress.ip_address(client_ip(request))
-    if address.version == 6:
-        return f"ip:{ipaddress.ip_network((address, 64), strict=False).network_address}"
-    return f"ip:{address}"
+    return address_key(group, request)
 
 
 def seconds_to_wait(request: HttpRequest, name: str) -> int | None:
@@ -66,6 +64,44 @@ def seconds_to_wait(request: HttpRequest, name: str) -> int | None:
     if not usage or not usage["should_limit"]:
         return None
     return max(1, int(usage["time_left"]))
+
+
+def address_key(group: str, request: HttpRequest) -> str:
+    """Return the address that is counted, whoever is signed in there."""
+    address = ipaddress.ip_address(client_ip(request))
+    if address.version == 6:
+        return f"ip:{ipaddress.ip_network((address, 64), strict=False).network_address}"
+    return f"ip:{address}"
+
+
+def login_wait(request: HttpRequest, username: str) -> int | None:
+    """Tell how long logins from here, or of this account, are refused; None: they are not.
+
+    Counts nothing: `count_failed_login` does. Costs two calls to the cache.
+    """
+    waits = [
+        int(usage["time_left"])
+        for usage in _login_usages(request, username, is_failure=False)
+        if usage["count"] >= usage["limit"]
+    ]
+    return max(1, *waits) if waits else None
+
+
+def count_failed_login(request: HttpRequest, username: str) -> None:
+    """Count a wrong password against the address and against the account."""
+    _login_usages(request, username, is_failure=True)
+
+
+def _login_usages(request: HttpRequest, username: str, *, is_failure: bool) -> list[dict[str, int]]:
+    # Names are folded, or every way to write one would have tries of its own. Kept as a hash.
+    folded = hashlib.sha256(username.casefold().strip().encode("utf-8", "replace")).hexdigest()
+    keys = {"login": address_key, "login_account": lambda group, request: f"name:{folded[:32]}"}
+    usages = []
+    for name, key in keys.items():
+        usage = get_usage(request, group=name, key=key, rate=_rate_of(name), increment=is_failure)
+        if usage:
+            usages.append(usage)
+    return usages
 
 
 def too_many(request: HttpRequest, wait_seconds: int) -> HttpResponse:
