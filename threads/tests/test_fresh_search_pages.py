@@ -108,7 +108,9 @@ def test_a_visitor_answers_and_waits(client: Client) -> None:
     search = FreshSearch.objects.get()
     assert response["Location"] == f"/fresh-searches/{search.pk}/"
     assert (search.query, search.requested_by) == ("refund", None)
-    assert "Waiting" in client.get(response["Location"]).content.decode()
+    page = client.get(response["Location"]).content.decode()
+    assert "Waiting" in page
+    assert '<noscript><p class="tail"><a href="?follow=1">' in page
     assert "refund" in client.get("/fresh-searches/").content.decode()
 
 
@@ -157,6 +159,17 @@ def test_a_visitor_may_listen_instead(client: Client) -> None:
 
     assert '<audio controls preload="auto" src="data:audio/wav;base64,' in page
     assert response.status_code == 302
+
+
+def test_another_question_keeps_what_was_typed(client: Client) -> None:
+    make_source()
+
+    page = post(client, q="a late refund", captcha="sound").content.decode()
+
+    assert "<audio" in page
+    assert 'value="a late refund"' in page
+    assert 'role="alert"' not in page
+    assert not FreshSearch.objects.exists()
 
 
 @pytest.mark.parametrize("mode", list(SiteSettings.CaptchaMode))

@@ -77,6 +77,8 @@ def fresh_searches(request: HttpRequest) -> HttpResponse:
         context = {"section": "fresh", "searches": _own(request)}
         return render(request, "threads/fresh_searches.html", context)
     query, slugs = request.POST.get("q", ""), request.POST.getlist("project")
+    if questions.wants_another(request):
+        return _form(request, query=query, slugs=slugs)
     if actions.needs_captcha(reader(request)):
         problem = questions.refusal(request, purpose=actions.CAPTCHA_PURPOSE)
         if problem:

@@ -38,6 +38,11 @@ def ask_for(request: HttpRequest, *, purpose: str) -> captcha.Question:
     )
 
 
+def wants_another(request: HttpRequest) -> bool:
+    """Tell whether the form was sent for another question, not for what it is about."""
+    return bool(request.POST.get("captcha"))
+
+
 def refusal(request: HttpRequest, *, purpose: str) -> str:
     """Judge the answer in a form that was sent. "" when it is right, else a sentence."""
     if seconds_to_wait(request, "captcha") is not None:
