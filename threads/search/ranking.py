@@ -71,7 +71,8 @@ def telling(
     ((first, last, count),) = rows_of(
         connection,
         "SELECT (SELECT min(search_key) FROM threads_message),"
-        " (SELECT max(search_key) FROM threads_message), (SELECT max(id) FROM threads_message)",
+        " (SELECT max(search_key) FROM threads_message),"
+        " (SELECT max(id) FROM threads_message) - (SELECT min(id) FROM threads_message) + 1",
     )
 
     def is_everywhere(term: Node) -> bool:
