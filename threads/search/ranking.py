@@ -103,14 +103,18 @@ def with_neighbours(connection: BaseDatabaseWrapper, rows: list[Scored]) -> list
     places = _places(connection, list(scores))
     around = _around(connection, {(thread, place) for thread, place in places.values()})
     at = {(thread, place): key for key, thread, place in around}
-    mixed = []
-    for (thread, place), key in at.items():
-        score = scores.get(key, 0.0) + _OF_THREAD_BEST * best[thread]
+    mixed = {key: _OF_THREAD_BEST * best[thread] for (thread, _place), key in at.items()}
+    for key, thread, score in rows:
+        if key not in mixed:
+            continue
+        mixed[key] += score
+        place = places[key][1]
         for distance, share in _BESIDE.items():
             for other in (place - distance, place + distance):
-                score += share * scores.get(at.get((thread, other), -1), 0.0)
-        mixed.append((key, thread, score))
-    return sorted(mixed, key=lambda row: (-row[2], -row[0]))
+                if beside := at.get((thread, other)):
+                    mixed[beside] += share * score
+    ranked = [(key, thread, mixed[key]) for key, thread, _place in around]
+    return sorted(ranked, key=lambda row: (-row[2], -row[0]))
 
 
 def _places(connection: BaseDatabaseWrapper, keys: list[int]) -> dict[int, tuple[int, int]]:
