@@ -14,11 +14,10 @@ from threads.sources.base import (
     Usage,
 )
 from threads.sources.client import Client
-from threads.sources.conversations import first_of, metadata_of
+from threads.sources.conversations import thread_of
 from threads.sources.items import assembled, role_of, word
 from threads.sources.paging import Found, Pager, segment
 from threads.sources.parts import parts_of
-from threads.sources.reading import Json
 from threads.sources.times import moment
 from threads.sources.tokens import added, usage_of
 
@@ -58,21 +57,10 @@ class Assistants:
         if self._client.place.is_openai:
             raise Unsupported("OpenAI lists no Assistants threads; their ids come from you.")
         found, after = self._pager.threads("/threads", cursor, limit=limit)
-        return Page(tuple(self._thread(each.item, each.id) for each in found), after)
+        return Page(tuple(thread_of(each.item, each.id) for each in found), after)
 
     def thread(self, remote_id: str) -> RemoteThread:
-        return self._thread(self._pager.object(f"/threads/{segment(remote_id)}"), remote_id)
-
-    @staticmethod
-    def _thread(item: Json, remote_id: str) -> RemoteThread:
-        metadata = metadata_of(item)
-        return RemoteThread(
-            remote_id=remote_id,
-            title=first_of(metadata, "title", "topic", "name", "subject", longest=300),
-            end_user=first_of(metadata, "user", "user_id", "end_user", longest=200),
-            created_at=moment(item.get("created_at")),
-            metadata=metadata,
-        )
+        return thread_of(self._pager.object(f"/threads/{segment(remote_id)}"), remote_id)
 
     def messages(
         self, remote_id: str, after: str | None = None, *, limit: int = 100

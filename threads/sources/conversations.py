@@ -46,6 +46,18 @@ def first_of(metadata: Mapping[str, Any], *names: str, longest: int) -> str:
     )
 
 
+def thread_of(item: Json, remote_id: str) -> RemoteThread:
+    """Return what the store says about a thread, whose name and user are in its metadata."""
+    metadata = metadata_of(item)
+    return RemoteThread(
+        remote_id=remote_id,
+        title=first_of(metadata, "title", "topic", "name", "subject", longest=300),
+        end_user=first_of(metadata, "user", "user_id", "end_user", longest=200),
+        created_at=moment(item.get("created_at")),
+        metadata=metadata,
+    )
+
+
 class Conversations:
     """Reads `/conversations` of OpenAI, Azure (v1) and compatible servers."""
 
@@ -83,21 +95,10 @@ class Conversations:
         if self._client.place.is_openai:
             raise Unsupported("OpenAI lists no conversations; their ids come from you.")
         found, after = self._pager.threads("/conversations", cursor, limit=limit)
-        return Page(tuple(self._thread(each.item, each.id) for each in found), after)
+        return Page(tuple(thread_of(each.item, each.id) for each in found), after)
 
     def thread(self, remote_id: str) -> RemoteThread:
-        return self._thread(self._pager.object(f"/conversations/{segment(remote_id)}"), remote_id)
-
-    @staticmethod
-    def _thread(item: Json, remote_id: str) -> RemoteThread:
-        metadata = metadata_of(item)
-        return RemoteThread(
-            remote_id=remote_id,
-            title=first_of(metadata, "title", "topic", "name", "subject", longest=300),
-            end_user=first_of(metadata, "user", "user_id", "end_user", longest=200),
-            created_at=moment(item.get("created_at")),
-            metadata=metadata,
-        )
+        return thread_of(self._pager.object(f"/conversations/{segment(remote_id)}"), remote_id)
 
     def messages(
         self, remote_id: str, after: str | None = None, *, limit: int = 100
