@@ -36,6 +36,10 @@ class SiteSettingsAdmin(AdministratorsOnly, Audited):
             {"fields": ("captcha_mode", "free_fresh_searches", "fresh_search_calls")},
         ),
         (
+            _("Images and files"),
+            {"fields": ("largest_file_mb", "file_cache_mb")},
+        ),
+        (
             _("Limits"),
             {
                 "fields": [f"rate_{name}" for name in _RATES],

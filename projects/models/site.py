@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.cache import cache
-from django.core.validators import MaxValueValidator, RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -59,6 +59,21 @@ class SiteSettings(models.Model):
         default=300,
         validators=[MaxValueValidator(100_000)],
         help_text=_("At most so many, for each connection; its own limits hold as well."),
+    )
+    largest_file_mb = models.PositiveIntegerField(
+        _("largest file (MB)"),
+        default=25,
+        validators=[MinValueValidator(1), MaxValueValidator(1_000)],
+        help_text=_("Images and files of messages that are larger are not fetched or kept."),
+    )
+    file_cache_mb = models.PositiveIntegerField(
+        _("fetched files (MB)"),
+        default=1_000,
+        validators=[MinValueValidator(1)],
+        help_text=_(
+            "On this server's disk. Those that nobody has looked at for longest go first; they are "
+            "fetched again when somebody does. What an import brought is not counted and stays."
+        ),
     )
     rate_search = RateField(_("searches"))
     rate_read = RateField(_("threads read"))

@@ -68,6 +68,7 @@ def test_it_is_changed_in_the_console_and_on_record(client: Client) -> None:
 
     page = client.get("/admin/projects/sitesettings/", follow=True)
     form = {"captcha_mode": "maths", "free_fresh_searches": 2, "fresh_search_calls": 40}
+    form |= {"largest_file_mb": 5, "file_cache_mb": 100}
     client.post("/admin/projects/sitesettings/1/change/", form | {"rate_export": "7/h"})
 
     assert 'placeholder="120/m"' in page.content.decode()

@@ -9,7 +9,7 @@ from itertools import islice
 
 from django.db import transaction
 
-from threads.models import Message, MessageSource, Thread
+from threads.models import FileReference, Message, MessageSource, Thread
 
 # Messages of one transaction: half a second on SQLite, whose other writers wait for it.
 MESSAGES = 2_000
@@ -65,6 +65,8 @@ def _delete_some(batch: list[int], *, now: datetime) -> tuple[bool, Deleted]:
     pks = list(found.order_by("thread_id", "position")[:MESSAGES])
     sources = MessageSource.objects.filter(message__in=pks)
     sources._raw_delete(sources.db)  # nothing hangs on them
+    files = FileReference.objects.filter(message__in=pks)
+    files._raw_delete(files.db)
     Message.objects.filter(pk__in=pks).only("pk").delete()
     if len(pks) == MESSAGES:
         return False, Deleted(messages=len(pks))

@@ -17,11 +17,12 @@ from django.db.models import Max
 
 from projects.models import Connection, Project, Tag
 from threads.archive import clean, rows
+from threads.archive.files import insert_references
 from threads.archive.inserts import insert_messages, insert_sources
 from threads.archive.totals import Totals
 from threads.archive.twins import twins_of
 from threads.imports.base import UNNAMED
-from threads.models import Assistant, Message, MessageSource, Thread
+from threads.models import Assistant, FileReference, Message, MessageSource, Thread
 from threads.models.thread import Store
 from threads.search import keys
 from threads.sources import RemoteMessage, RemoteThread, Usage
@@ -375,7 +376,7 @@ class _Writer:
         if difference.new:
             self._insert(thread, difference)
         if difference.changed:
-            self._update(difference)
+            self._update(thread, difference)
             Totals.recount(thread).write_to(thread)
             self.save_thread(thread)
 
@@ -402,8 +403,15 @@ class _Writer:
             (pk, *rows.source_columns(message))
             for pk, message in zip(made, difference.new.values(), strict=True)
         )
+        insert_references(
+            zip(made, difference.new.values(), strict=True),
+            thread=thread,
+            connection=self.connection,
+        )
 
-    def _update(self, difference: _Difference) -> None:
+    def _update(self, thread: Thread, difference: _Difference) -> None:
+        FileReference.objects.filter(message__in=list(difference.changed)).delete()
+        insert_references(difference.changed.items(), thread=thread, connection=self.connection)
         found = Message.objects.in_bulk(list(difference.changed))
         contents = difference.contents[len(difference.new) :]
         for (pk, message), content in zip(difference.changed.items(), contents, strict=True):

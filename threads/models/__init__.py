@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from threads.models.bookmark import Bookmark
+from threads.models.file_reference import FileReference
 from threads.models.fresh_search import FreshSearch
 from threads.models.job import Job
 from threads.models.message import Message, MessageSource
@@ -14,6 +15,8 @@ from threads.models.thread import Assistant, Thread
 __all__ = [
     "Assistant",
     "Bookmark",
+    "FileReference",
+    "FreshSearch",
     "Job",
     "Message",
     "MessageSource",
@@ -23,4 +26,3 @@ __all__ = [
     "SyncRun",
     "Thread",
 ]
-__all__ = ["Assistant", "FreshSearch", "Job", "Message", "MessageSource", "SyncRun", "Thread"]
