@@ -16,7 +16,7 @@ from threadhub.lib import audit
 from threads.actions.jobs import Refused, queue_job
 from threads.archive import ListAction
 from threads.models import Job
-from threads.tasks import import_path
+from threads.work.importing import import_path
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

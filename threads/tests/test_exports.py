@@ -30,6 +30,7 @@ from threads.exports.selection import found_threads
 from threads.models import Job, MessageSource, Thread
 from threads.search.query import parse
 from threads.tests.factories import NOW, make_conversation, make_project
+from threads.work import exporting, slices
 
 pytestmark = pytest.mark.django_db
 
@@ -255,7 +256,7 @@ def test_it_stops_when_it_is_cancelled(
 ) -> None:
     user = sign_in(client)
     make_sourced("refund", "yes")
-    monkeypatch.setattr(tasks, "_ADVANCE_SECONDS", 0.0)
+    monkeypatch.setattr(slices, "ADVANCE_SECONDS", 0.0)
     with django_capture_on_commit_callbacks():
         job = actions.request_export(ExportOrder(form="csv", query="refund"), by=user)
 
@@ -263,7 +264,7 @@ def test_it_stops_when_it_is_cancelled(
         actions.cancel_job(job, by=user)
         return order.make(*args, **kwargs)
 
-    monkeypatch.setattr(tasks, "make", cancel_then_make)
+    monkeypatch.setattr(exporting, "make", cancel_then_make)
     tasks.run_export_task(job_id=str(job.pk))
 
     job.refresh_from_db()

@@ -17,8 +17,9 @@ from pytest_django import Settings
 from projects.models import Connection, Project
 from threads import actions
 from threads.models import Job, Thread
-from threads.tasks import import_path, run_import_task
+from threads.tasks import run_import_task
 from threads.tests.factories import make_project, make_thread
+from threads.work.importing import import_path
 
 pytestmark = pytest.mark.django_db
 LINES = [

@@ -19,6 +19,8 @@ from threads.models import Job, Message, Thread
 from threads.models.job import LEASE, MAX_ATTEMPTS
 from threads.tests.factories import NOW, make_connection, make_project, make_thread
 from threads.tests.openai_server import OpenAIServer, text_item
+from threads.work import slices
+from threads.work.importing import import_path
 
 pytestmark = pytest.mark.django_db
 Queue = list[tuple[str, dict[str, Any]]]
@@ -237,8 +239,8 @@ def test_it_goes_on_with_a_project_in_slices(
     server: OpenAIServer, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = actions.request_project_sync(project_of(server, 25), by=None)
-    monkeypatch.setattr(tasks, "SLICE_SECONDS", 0.0)
-    monkeypatch.setattr(tasks, "_ADVANCE_SECONDS", 0.0)
+    monkeypatch.setattr(slices, "SLICE_SECONDS", 0.0)
+    monkeypatch.setattr(slices, "ADVANCE_SECONDS", 0.0)
 
     sentences = run_all(queue)
 
@@ -267,7 +269,7 @@ def test_it_waits_for_the_next_minute_when_the_calls_are_used_up(
 def test_it_ends_a_cancelled_project_sync(
     server: OpenAIServer, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tasks, "_ADVANCE_SECONDS", 0.0)
+    monkeypatch.setattr(slices, "ADVANCE_SECONDS", 0.0)
     job = actions.request_project_sync(project_of(server, 40), by=None)
     advance = Job.advance
 
@@ -315,7 +317,7 @@ def lines(count: int, *, wrong: bool = False) -> bytes:
 def test_it_imports_an_upload_and_keeps_the_report(queue: Queue, data_dir: Path) -> None:
     project = make_project()
     job = actions.request_import(project, [lines(3, wrong=True)], name="mine.jsonl", by=None)
-    mode = tasks.import_path(job.pk).stat().st_mode
+    mode = import_path(job.pk).stat().st_mode
 
     run_all(queue)
 
@@ -331,8 +333,8 @@ def test_it_imports_an_upload_and_keeps_the_report(queue: Queue, data_dir: Path)
 def test_it_goes_on_with_a_long_import_where_it_was(
     queue: Queue, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tasks, "SLICE_SECONDS", 0.0)
-    monkeypatch.setattr(tasks, "_ADVANCE_SECONDS", 0.0)
+    monkeypatch.setattr(slices, "SLICE_SECONDS", 0.0)
+    monkeypatch.setattr(slices, "ADVANCE_SECONDS", 0.0)
     job = actions.request_import(make_project(), [lines(600)], name="big.jsonl", by=None)
 
     sentences = run_all(queue)

@@ -108,7 +108,7 @@ def test_it_shows_the_key_nowhere_in_a_days_work(
         raise RuntimeError(f"cannot use {Connection.objects.get().open_key()}")
 
     with monkeypatch.context() as patched:
-        patched.setattr("threads.tasks.sync.sync_batch", broken)
+        patched.setattr("threads.work.reading.sync.sync_batch", broken)
         actions.request_sync(thread, by=root)
         run_jobs()
 

@@ -13,6 +13,7 @@ from threads import actions, tasks
 from threads.models import Job, Message, Thread
 from threads.search import setup
 from threads.tests.factories import make_connection, make_conversation, make_project, make_thread
+from threads.work import slices
 
 pytestmark = pytest.mark.django_db
 
@@ -80,8 +81,8 @@ def test_it_stops_for_a_hold_that_came_after_the_click() -> None:
 
 
 def test_it_goes_on_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tasks, "SLICE_SECONDS", -1.0)
-    monkeypatch.setattr(tasks, "_ADVANCE_SECONDS", 0.0)
+    monkeypatch.setattr(slices, "SLICE_SECONDS", -1.0)
+    monkeypatch.setattr(slices, "ADVANCE_SECONDS", 0.0)
     monkeypatch.setattr("threads.archive.deletion.THREADS", 1)
     project = make_project("Old")
     for _number in range(3):

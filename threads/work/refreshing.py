@@ -1,0 +1,49 @@
+"""Smart Refresh: one round over all connections, each within its calls per minute."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.core.cache import cache
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from projects.models import Connection
+from threads import sync
+from threads.work.reading import sentence_for
+
+_ROUND = timedelta(seconds=50)  # a round of the refresh ends before the next one begins
+_MARK_SECONDS = 300  # for so long a round whose worker died keeps others off its connection
+
+
+def refresh_due() -> str:
+    """Read what is due, connection by connection."""
+    totals = sync.Tally()
+    now = timezone.now()
+    until = now + _ROUND
+    hour = timezone.localtime(now).hour
+    for connection in Connection.objects.usable(now).filter(is_refreshed=True).order_by("pk"):
+        if not connection.is_refresh_hour(hour):
+            continue
+        mark = f"refresh:{connection.pk}"
+        if timezone.now() >= until or not cache.add(mark, 1, timeout=_MARK_SECONDS):
+            continue  # another worker is at it
+        try:
+            tally = sync.refresh_connection(
+                connection, now=now, keep_going=lambda _: timezone.now() < until
+            )
+        finally:
+            cache.delete(mark)
+        totals.threads_read += tally.threads_read
+        totals.messages_new += tally.messages_new
+        totals.messages_changed += tally.messages_changed
+    return sentence_for(totals)
+
+
+def replan() -> str:
+    """Count what was learned again from the archive, and plan every thread by it."""
+    projects, threads = sync.replan(now=timezone.now())
+    return _("Learned from %(projects)d projects; %(threads)d threads planned anew.") % {
+        "projects": projects,
+        "threads": threads,
+    }
