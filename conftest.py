@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.core.cache import cache
 
+from monitoring import banned
 from projects.models import SiteSettings
 
 
@@ -12,4 +13,6 @@ from projects.models import SiteSettings
 def _empty_cache() -> None:
     """Counters, limits and marks of one test are none of the next one's business."""
     cache.clear()
-    SiteSettings().remember()  # those of a new installation, without a query in any test
+    # Those of a new installation, and no bans, without a query in any test.
+    SiteSettings().remember()
+    banned.remember([])

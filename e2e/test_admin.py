@@ -13,8 +13,10 @@ from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from monitoring.models import SystemMetric
+from monitoring.actions import ban
+from monitoring.models import Offence, SystemMetric
 from projects.models import Connection, Project
+from threadhub.lib.networks import network_of
 from threads.models import Job, Thread
 from threads.tests.openai_server import KEY, OpenAIServer
 
@@ -81,6 +83,10 @@ def test_every_page_fits_its_screen_and_reads_well(
             measured_at=now - timedelta(minutes=minute), cpu_percent=20 + minute, memory_percent=50
         )
     job = Job.objects.create(kind="export", key="x", state="running", done_count=1, total_count=4)
+    network = network_of("2001:db8:85a3:8d3::/64")
+    Offence.add(network, "limit", what="fresh_search", now=now, by=1_240)
+    Offence.add(network_of("192.0.2.7"), "login", what="", now=now, by=12)
+    ban(network, by=None, now=now, until=now + timedelta(hours=1), reason="Too many requests")
     page.set_viewport_size({"width": width, "height": 900})
     page.evaluate("theme => localStorage.setItem('theme', theme)", scheme)
     pages = [
@@ -88,6 +94,8 @@ def test_every_page_fits_its_screen_and_reads_well(
         *(f"threads/message/?thread__id__exact={archive.pk}", "threads/syncrun/"),
         *(f"threads/job/{job.pk}/change/", "projects/project/", "projects/connection/"),
         *("auth/user/", "monitoring/auditevent/", "django_q/schedule/", "sample/remove/"),
+        *("monitoring/offence/", "monitoring/requestban/", "monitoring/requestban/add/"),
+        "monitoring/loginattempt/",
     ]
 
     for name in pages:

@@ -9,7 +9,8 @@ from django.db import models
 
 from monitoring import chain
 from monitoring.models import AuditEvent
-from threadhub.lib import audit, logs
+from monitoring.offences import take_note
+from threadhub.lib import audit, logs, offences
 from threadhub.lib.http import client_ip
 from threadhub.lib.ratelimit import count_failed_login
 
@@ -75,6 +76,7 @@ def _login_failed(credentials: dict[str, Any], request: Any = None, **_: Any) ->
 
 def connect() -> None:
     audit.recorded.connect(store, dispatch_uid="monitoring.audit")
+    offences.noted.connect(take_note, dispatch_uid="monitoring.offences")
     user_logged_in.connect(_logged_in, dispatch_uid="monitoring.login")
     user_logged_out.connect(_logged_out, dispatch_uid="monitoring.logout")
     user_login_failed.connect(_login_failed, dispatch_uid="monitoring.login_failed")

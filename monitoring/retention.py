@@ -7,11 +7,14 @@ from datetime import datetime, timedelta
 from itertools import groupby
 
 from django.db import transaction
+from django.db.models import Q
 
-from monitoring.models import SystemMetric
+from monitoring.models import Offence, RequestBan, SystemMetric
 
 KEEP_MINUTES = timedelta(days=2)  # 2,880 rows, then one an hour
 KEEP_HOURS = timedelta(days=60)  # 1,440 rows, then one a day, for ever
+KEEP_OFFENCES = timedelta(days=30)
+KEEP_BANS = timedelta(days=366)  # after their end
 
 _AVERAGED = ("cpu_percent", "memory_percent")
 _HIGHEST = ("queue_length", "running_jobs", "failed_jobs")
@@ -62,6 +65,13 @@ def _thin_out(
             SystemMetric.objects.filter(pk__in=[row.pk for row in members]).delete()
         count += len(members)
     return count
+
+
+def forget_offences(now: datetime) -> None:
+    """Delete old counts of offences, and bans that ended long ago."""
+    Offence.objects.filter(at__lt=now - KEEP_OFFENCES).delete()
+    ended = Q(lifted_at__lt=now - KEEP_BANS) | Q(expires_at__lt=now - KEEP_BANS)
+    RequestBan.objects.filter(ended).delete()
 
 
 def thin_out_metrics(now: datetime) -> int:

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from monitoring.collect import system_figures
 from monitoring.models import SystemMetric
-from monitoring.retention import thin_out_metrics
+from monitoring.retention import forget_offences, thin_out_metrics
 from threadhub.lib.tasks import forget_results
 from threads import actions
 from threads.exports.kept import remove_expired
@@ -45,6 +45,7 @@ def prune_expired() -> str:
         now=now, keep_going=lambda: time.monotonic() - began < PRUNE_SECONDS
     )
     merged = thin_out_metrics(now)
+    forget_offences(now)
     jobs, _ = (
         Job.objects.exclude(state__in=Job.LIVE_STATES)
         .filter(kind__in=_PRUNED_KINDS, finished_at__lt=now - KEEP_JOBS)

@@ -30,7 +30,14 @@ SECTIONS = (
     Section("archive", _("Archive"), ("Thread", "Message", "Assistant", "SavedSearch")),
     Section("projects", _("Projects"), ("Project", "Connection", "Tag")),
     Section("people", _("People"), ("User", "Group", "ApiToken", "SiteSettings")),
-    Section("monitoring", _("Monitoring"), ("SyncRun", "AuditEvent", "SystemMetric")),
+    Section(
+        "monitoring",
+        _("Monitoring"),
+        (
+            *("SyncRun", "AuditEvent", "LoginAttempt", "Offence", "RequestBan"),
+            "SystemMetric",
+        ),
+    ),
     Section("work", _("Background work"), ("Job", "Schedule", "OrmQ", "Failure", "Success")),
 )
 

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 
 from monitoring.predecessor import logs
+from monitoring.predecessor.bans import bring_bans
 from monitoring.predecessor.people import bring_people
 from monitoring.predecessor.projects import Projects
 from monitoring.predecessor.report import Report
@@ -61,6 +62,7 @@ def carry_over(
         logs.bring_audit_log(database, people, report)
         logs.bring_metrics(database, report)
         logs.bring_refreshes(database, report)
+        bring_bans(database, report, now=now)
         _tell_what_stays(database, report)
     if not is_dry_run and report.new_count:
         audit.record(
@@ -74,14 +76,6 @@ def carry_over(
 
 def _tell_what_stays(database: Database, report: Report) -> None:
     """Name what has no place here: nothing is left behind in silence."""
-    for row in database.rows("ip_bans"):
-        report.of("bans").left_out += 1
-        until = row.number("expires_at")
-        when = "for ever" if until is None or until < 0 else f"until {until:.0f} (Unix time)"
-        report.note(
-            f"The ban of {row.text('ip')[:60]} ({when}) is not carried over:"
-            f" {row.text('reason')[:200] or 'no reason given'}."
-        )
     for row in database.rows("system_settings"):
         report.of("settings").left_out += 1
         name, value = row.text("key")[:80], row.text("value")[:80]

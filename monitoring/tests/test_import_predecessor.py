@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from django.core.management import CommandError, call_command
 from django.db.models import Model
 
 from monitoring import chain
-from monitoring.models import AuditEvent, CarriedOver, SystemMetric
+from monitoring.models import AuditEvent, CarriedOver, RequestBan, SystemMetric
 from monitoring.predecessor import Report, carry_over
 from monitoring.tests.predecessor_file import AT, PASSWORD, SECRET_KEY, build, rows
 from projects.models import Connection, Project, Tag
@@ -109,6 +109,8 @@ def test_it_brings_everything(tmp_path: Path) -> None:
     assert (metric.memory_used_bytes, metric.total_tokens) == (1_610_612_736, 12)
     run = SyncRun.objects.get()
     assert (run.threads_read, run.threads_changed, run.duration_seconds) == (2, 1, 12.5)
+    ban = RequestBan.objects.get()
+    assert (ban.network, ban.reason, ban.expires_at) == ("192.0.2.66", "guessing", None)
 
 
 def test_what_it_brings_becomes_part_of_the_audit_logs_chain(tmp_path: Path) -> None:
@@ -163,11 +165,38 @@ def test_it_says_what_it_cannot_bring(tmp_path: Path) -> None:
 
     notes = "\n".join(report.notes)
     assert "Support came without its API key (the SECRET_KEY of the old installation" in notes
-    assert "The ban of 192.0.2.66 (for ever)" in notes
     assert "refresh_days (3)" in notes
     assert "sk-global" not in notes
     support = Connection.objects.get(project__name="Support")
     assert (support.has_key, support.is_enabled) == (False, False)
+
+
+def test_it_keeps_out_whom_the_predecessor_kept_out(tmp_path: Path) -> None:
+    path = build(tmp_path / "app.db")
+    with sqlite3.connect(path) as file:
+        file.executemany(
+            "INSERT INTO ip_bans VALUES (?, ?, ?)",
+            [
+                ("198.51.100.7", "for a while", int(NOW.timestamp()) + 60),
+                ("198.51.100.8", "long ago", int(NOW.timestamp()) - 60),
+                ("127.0.0.1", "a slip", -1),
+                ("unknown", "", -1),
+            ],
+        )
+    file.close()
+
+    report = bring(path)
+    RequestBan.objects.filter(network="192.0.2.66").update(lifted_at=NOW)
+    again = bring(path)
+
+    until = dict(RequestBan.objects.filter(lifted_at=None).values_list("network", "expires_at"))
+    assert until == {"198.51.100.7": NOW + timedelta(seconds=60)}
+    assert (report.of("bans").new, report.of("bans").left_out) == (2, 3)
+    assert (again.of("bans").new, again.of("bans").known) == (0, 2)
+    notes = "\n".join(report.notes)
+    assert "The ban of 198.51.100.8 had ended" in notes
+    assert "The ban of 127.0.0.1 is not carried over: This is the server's own" in notes
+    assert "The ban of unknown is not carried over: it is no address." in notes
 
 
 def test_it_says_that_the_secret_key_is_another_one(tmp_path: Path) -> None:
@@ -330,7 +359,8 @@ def test_the_command_prints_what_it_did(tmp_path: Path, monkeypatch: pytest.Monk
     )
 
     assert "threads: 3 new, 0 here already" in out.getvalue()
-    assert "The ban of 192.0.2.66" in err.getvalue()
+    assert "bans: 1 new" in out.getvalue()
+    assert "The setting refresh_days" in err.getvalue()
     assert json.loads(report.read_text("utf-8"))["counts"]["messages"]["new"] == 6
     assert SECRET_KEY not in out.getvalue() + err.getvalue() + report.read_text("utf-8")
 

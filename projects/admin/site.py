@@ -40,6 +40,19 @@ class SiteSettingsAdmin(AdministratorsOnly, Audited):
             {"fields": ("largest_file_mb", "file_cache_mb")},
         ),
         (
+            _("Bans"),
+            {
+                "fields": (
+                    *("bans_automatically", "ban_window_minutes", "ban_after_limits"),
+                    *("ban_after_answers", "ban_after_logins", "ban_minutes", "never_banned"),
+                ),
+                "description": _(
+                    "An address that goes on although it is refused is kept out for a while. "
+                    "Who did what, and bans by hand, are under Monitoring."
+                ),
+            },
+        ),
+        (
             _("Limits"),
             {
                 "fields": [f"rate_{name}" for name in _RATES],

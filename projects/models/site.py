@@ -6,10 +6,14 @@ from typing import Any
 
 from django.conf import settings
 from django.core.cache import cache
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+
+from threadhub.lib.networks import networks_in
 
 _KEY = "site-settings"
 _SECONDS = 30  # how long other processes may still see what was changed in the database by hand
@@ -32,6 +36,16 @@ class RateField(models.CharField):  # type: ignore[type-arg]
             ],
         )
         super().__init__(*args, **kwargs)
+
+
+def validate_networks(text: str) -> None:
+    """Refuse a list with a line that is no address and no network."""
+    try:
+        networks_in(text)
+    except ValueError as error:
+        raise ValidationError(
+            gettext("“%(line)s” is no address and no network."), params={"line": str(error)}
+        ) from error
 
 
 class SiteSettings(models.Model):
@@ -74,6 +88,37 @@ class SiteSettings(models.Model):
             "On this server's disk. Those that nobody has looked at for longest go first; they are "
             "fetched again when somebody does. What an import brought is not counted and stays."
         ),
+    )
+    bans_automatically = models.BooleanField(
+        _("ban addresses by themselves"),
+        default=True,
+        help_text=_("Visitors only: whoever is signed in can be switched off instead."),
+    )
+    ban_window_minutes = models.PositiveSmallIntegerField(
+        _("counted over so many minutes"),
+        default=10,
+        validators=[MinValueValidator(1), MaxValueValidator(1_440)],
+    )
+    ban_after_limits = models.PositiveIntegerField(
+        _("after requests over a limit"), default=200, help_text=_("0: never for that.")
+    )
+    ban_after_answers = models.PositiveIntegerField(
+        _("after wrong answers to questions"), default=20, help_text=_("0: never for that.")
+    )
+    ban_after_logins = models.PositiveIntegerField(
+        _("after wrong passwords or tokens"), default=20, help_text=_("0: never for that.")
+    )
+    ban_minutes = models.PositiveIntegerField(
+        _("minutes of a first ban"),
+        default=15,
+        validators=[MinValueValidator(1), MaxValueValidator(43_200)],
+        help_text=_("Each further one within 30 days is four times as long, up to 30 days."),
+    )
+    never_banned = models.TextField(
+        _("never banned"),
+        blank=True,
+        validators=[validate_networks],
+        help_text=_("Addresses or networks, one a line: your office, your monitoring."),
     )
     rate_search = RateField(_("searches"))
     rate_read = RateField(_("threads read"))

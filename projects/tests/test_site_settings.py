@@ -67,8 +67,8 @@ def test_it_is_changed_in_the_console_and_on_record(client: Client) -> None:
     client.force_login(User.objects.create_superuser("ada"))
 
     page = client.get("/admin/projects/sitesettings/", follow=True)
-    form = {"captcha_mode": "maths", "free_fresh_searches": 2, "fresh_search_calls": 40}
-    form |= {"largest_file_mb": 5, "file_cache_mb": 100}
+    form = page.context["adminform"].form.initial
+    form |= {"captcha_mode": "maths", "never_banned": "192.0.2.0/24"}
     client.post("/admin/projects/sitesettings/1/change/", form | {"rate_export": "7/h"})
 
     assert 'placeholder="120/m"' in page.content.decode()
@@ -76,6 +76,13 @@ def test_it_is_changed_in_the_console_and_on_record(client: Client) -> None:
     assert rate_of("export") == "7/h"
     event = AuditEvent.objects.get(action="sitesettings.change")
     assert "Exports" in event.details["fields"]
+
+
+def test_it_names_the_line_that_is_no_network() -> None:
+    settings_row = SiteSettings(never_banned="192.0.2.0/24\n2001:db8::/32\noffice")
+
+    with pytest.raises(ValidationError, match="“office” is no address and no network"):
+        settings_row.clean_fields()
 
 
 def test_it_is_for_administrators_only(client: Client) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import secrets
 import zoneinfo
@@ -13,24 +12,11 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 
 from threadhub.lib import logs
+from threadhub.lib.networks import address_of
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}\Z")
 TIME_ZONE_COOKIE = "threadhub_timezone"
-
-
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """Parse an address as proxies write it: with a port, in brackets, mapped into IPv6.
-
-    :raises ValueError: when it is none.
-    """
-    text = text.strip().strip('"')
-    if text.startswith("["):
-        text = text[1:].split("]")[0]
-    elif text.count(":") == 1:
-        text = text.split(":")[0]
-    address = ipaddress.ip_address(text.split("%")[0])
-    return getattr(address, "ipv4_mapped", None) or address
 
 
 def client_ip(request: HttpRequest, *, trusted_proxies: int | None = None) -> str:
@@ -41,13 +27,13 @@ def client_ip(request: HttpRequest, *, trusted_proxies: int | None = None) -> st
     """
     hops = settings.THREADHUB_TRUSTED_PROXIES if trusted_proxies is None else trusted_proxies
     try:
-        current = str(_address(request.META.get("REMOTE_ADDR") or ""))
+        current = str(address_of(request.META.get("REMOTE_ADDR") or ""))
     except ValueError:  # a Unix socket
         current = "0.0.0.0"  # noqa: S104 - a placeholder, nothing is bound to it
     forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
     for part in reversed(forwarded[-hops:] if hops > 0 else []):
         try:
-            current = str(_address(part))
+            current = str(address_of(part))
         except ValueError:
             break
     return current

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import ipaddress
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec
 
@@ -16,7 +15,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django_ratelimit.core import get_usage
 
+from threadhub.lib import offences
 from threadhub.lib.http import client_ip
+from threadhub.lib.networks import line_of
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponse]
@@ -50,7 +51,8 @@ def client_key(group: str, request: HttpRequest) -> str:
 def seconds_to_wait(request: HttpRequest, name: str) -> int | None:
     """Count this request against the limit `name`; None when it is within it.
 
-    Otherwise the seconds until the next one is let through. Costs two calls to the cache.
+    Otherwise the seconds until the next one is let through, and it is noted as an offence. Costs
+    two calls to the cache.
 
     :raises KeyError: when THREADHUB_RATES has no such name.
     """
@@ -63,15 +65,13 @@ def seconds_to_wait(request: HttpRequest, name: str) -> int | None:
     )
     if not usage or not usage["should_limit"]:
         return None
+    offences.note(request, offences.Kind.LIMIT, what=name)
     return max(1, int(usage["time_left"]))
 
 
 def address_key(group: str, request: HttpRequest) -> str:
     """Return the address that is counted, whoever is signed in there."""
-    address = ipaddress.ip_address(client_ip(request))
-    if address.version == 6:
-        return f"ip:{ipaddress.ip_network((address, 64), strict=False).network_address}"
-    return f"ip:{address}"
+    return f"ip:{line_of(client_ip(request)).network_address}"
 
 
 def login_wait(request: HttpRequest, username: str) -> int | None:
@@ -84,11 +84,15 @@ def login_wait(request: HttpRequest, username: str) -> int | None:
         for usage in _login_usages(request, username, is_failure=False)
         if usage["count"] >= usage["limit"]
     ]
-    return max(1, *waits) if waits else None
+    if not waits:
+        return None
+    offences.note(request, offences.Kind.LIMIT, what="login")
+    return max(1, *waits)
 
 
 def count_failed_login(request: HttpRequest, username: str) -> None:
     """Count a wrong password against the address and against the account."""
+    offences.note(request, offences.Kind.LOGIN)
     _login_usages(request, username, is_failure=True)
 
 

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from ninja.utils import check_csrf
 
 from projects.models import ApiToken
+from threadhub.lib import offences
 from threadhub.lib.ratelimit import client_key, seconds_to_wait
 from threads.api.errors import Refused
 
@@ -83,6 +84,7 @@ def _token_of(request: HttpRequest) -> ApiToken | None:
     if kind.casefold() == "bearer":
         token = ApiToken.objects.for_text(text.strip(), now=now)
     if token is None:
+        offences.note(request, offences.Kind.LOGIN, what="token")
         _count(request, "login")  # who tries tokens out is slowed down like who tries passwords
         raise Refused(
             status=401,

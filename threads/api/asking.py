@@ -15,6 +15,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from projects.models import Connection, Project, SiteSettings
+from threadhub.lib import offences
 from threadhub.lib.http import client_ip
 from threads import actions, captcha, sync
 from threads.api import bodies, shapes
@@ -101,6 +102,8 @@ def start_fresh_search(request: HttpRequest, body: bodies.NewFreshSearch) -> Htt
             binding=binding_of(request, user),
             now=timezone.now(),
         )
+        if verdict.is_offence:
+            offences.note(request, offences.Kind.CAPTCHA)
         if verdict is not captcha.Verdict.OK:
             raise Refused(
                 status=403,

@@ -39,6 +39,11 @@ class Verdict(StrEnum):
             Verdict.MALFORMED: _("Please answer the question."),
         }[self]
 
+    @property
+    def is_offence(self) -> bool:
+        """Tell whether it is held against who answered: a try, not a slip or a long pause."""
+        return self in {Verdict.WRONG, Verdict.USED}
+
 
 @dataclass(frozen=True, slots=True)
 class Question:

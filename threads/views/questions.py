@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from projects.models import SiteSettings
+from threadhub.lib import offences
 from threadhub.lib.ratelimit import seconds_to_wait
 from threads import captcha
 
@@ -54,4 +55,6 @@ def refusal(request: HttpRequest, *, purpose: str) -> str:
         binding=_binding(request),
         now=timezone.now(),
     )
+    if verdict.is_offence:
+        offences.note(request, offences.Kind.CAPTCHA)
     return verdict.message

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -120,6 +120,22 @@ class AuditEvent(models.Model):
 
     def delete(self, **kwargs: Any) -> tuple[int, dict[str, int]]:  # type: ignore[override]
         raise AppendOnly("The audit log is only added to.")
+
+
+class LoginAttemptManager(models.Manager["LoginAttempt"]):
+    def get_queryset(self) -> models.QuerySet[LoginAttempt]:
+        return super().get_queryset().filter(action="login")
+
+
+class LoginAttempt(AuditEvent):
+    """A login, also one that was refused: the audit log's rows about them."""
+
+    objects: ClassVar[LoginAttemptManager] = LoginAttemptManager()  # type: ignore[assignment]
+
+    class Meta:
+        proxy = True
+        verbose_name = _("login")
+        verbose_name_plural = _("logins")
 
 
 class CarriedOver(models.Model):

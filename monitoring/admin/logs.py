@@ -17,7 +17,7 @@ from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 
-from monitoring.models import AuditEvent, SystemMetric
+from monitoring.models import AuditEvent, LoginAttempt, SystemMetric
 from projects.admin.access import ReadOnly, user_of
 from projects.admin.display import UNKNOWN, as_json, badge, moment, number
 from threadhub.lib import audit
@@ -148,3 +148,29 @@ class AuditEventAdmin(Log):
     @admin.display(description=_("details"))
     def details_json(self, event: AuditEvent) -> str:
         return as_json(event.details)
+
+
+@admin.register(LoginAttempt)
+class LoginAttemptAdmin(Log):
+    """Who logged in, or tried to, from where."""
+
+    list_display = ("when", "account", "outcome_badge", "ip", "request_id")
+    list_filter = ("outcome", "at")
+    date_hierarchy = "at"
+    search_fields = ("actor_name", "details__username", "ip", "request_id")
+    search_help_text = _("Account, address or request id")
+    ordering = ("-at", "-pk")
+    fields = readonly_fields = ("when", "account", "outcome_badge", "ip", "request_id")
+
+    @admin.display(description=_("at"), ordering="at")
+    def when(self, event: LoginAttempt) -> str:
+        return moment(event.at)
+
+    @admin.display(description=_("account"))
+    def account(self, event: LoginAttempt) -> str:
+        """Show the name that was typed where it did not lead to an account."""
+        return str(event.details.get("username") or event.actor_name)
+
+    @admin.display(description=_("outcome"), ordering="outcome")
+    def outcome_badge(self, event: LoginAttempt) -> str:
+        return badge(_OUTCOME_KIND.get(event.outcome, "quiet"), event.get_outcome_display())

@@ -1,0 +1,5 @@
+"""The console's pages for what monitoring keeps."""
+
+from __future__ import annotations
+
+from monitoring.admin import bans, logs  # noqa: F401 - they register their pages
