@@ -19,7 +19,16 @@ from django.utils.translation import gettext as _
 from threadhub.lib.tasks import enqueue
 from threads.models import Job, SyncRun
 from threads.models.job import LEASE, MAX_ATTEMPTS
-from threads.work import exporting, fresh, importing, reading, refreshing, removal
+from threads.work import (
+    changing,
+    erasing,
+    exporting,
+    fresh,
+    importing,
+    reading,
+    refreshing,
+    removal,
+)
 from threads.work.slices import Outcome, Then
 
 logger = logging.getLogger(__name__)
@@ -104,6 +113,16 @@ def delete_project_task(*, job_id: str) -> str:
     return _run(job_id, removal.delete_project)
 
 
+def change_threads_task(*, job_id: str) -> str:
+    """Trash, restore, hold or tag many threads, in slices."""
+    return _run(job_id, changing.change_chosen)
+
+
+def delete_threads_task(*, job_id: str) -> str:
+    """Delete chosen threads, here or at their stores too, in slices."""
+    return _run(job_id, erasing.delete_chosen)
+
+
 def sweep_jobs() -> str:
     """Queue again what a dead worker or a lost queue left behind; end what failed too often."""
     now = timezone.now()
@@ -142,5 +161,7 @@ _TASKS: dict[str, Callable[..., str]] = {
     Job.Kind.FRESH_SEARCH: perform_search_task,
     Job.Kind.IMPORT: run_import_task,
     Job.Kind.EXPORT: run_export_task,
+    Job.Kind.CHANGE_THREADS: change_threads_task,
+    Job.Kind.DELETE_THREADS: delete_threads_task,
     Job.Kind.DELETE_PROJECT: delete_project_task,
 }

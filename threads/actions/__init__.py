@@ -18,11 +18,16 @@ from threads.actions.fresh import (
 )
 from threads.actions.imports import confirm_import, forget_uploads, has_upload, request_import
 from threads.actions.jobs import Refused, cancel_job, queue_job, retry_job
-from threads.actions.keeping import hold_threads, restore_threads, trash_threads
+from threads.actions.keeping import bookmark_threads, change_chosen
 from threads.actions.posted import store_records
 from threads.actions.pruning import prune_preview, prune_threads
 from threads.actions.reading import note_read, note_search
-from threads.actions.removal import request_project_deletion
+from threads.actions.removal import (
+    Deletion,
+    plan_deletion,
+    request_project_deletion,
+    request_thread_deletion,
+)
 from threads.actions.sample import load_sample, remove_sample
 from threads.actions.syncs import (
     Added,
@@ -31,24 +36,29 @@ from threads.actions.syncs import (
     request_sync,
     test_connection,
 )
+from threads.archive.keeping import Change
 
 __all__ = [
     "CAPTCHA_PURPOSE",
     "Added",
+    "Change",
+    "Deletion",
     "ProjectCost",
     "Refused",
     "add_thread_ids",
     "askable_projects",
+    "bookmark_threads",
     "cancel_fresh_search",
     "cancel_job",
+    "change_chosen",
     "confirm_import",
     "forget_uploads",
     "has_upload",
-    "hold_threads",
     "load_sample",
     "needs_captcha",
     "note_read",
     "note_search",
+    "plan_deletion",
     "preview_fresh_search",
     "prune_preview",
     "prune_threads",
@@ -60,10 +70,9 @@ __all__ = [
     "request_project_deletion",
     "request_project_sync",
     "request_sync",
-    "restore_threads",
+    "request_thread_deletion",
     "retry_fresh_search",
     "retry_job",
     "store_records",
     "test_connection",
-    "trash_threads",
 ]

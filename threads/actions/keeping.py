@@ -1,60 +1,59 @@
-"""What people do with threads that are here: into the trash and back, on hold and off it."""
+"""What people do with threads that are here: trash, hold, tags, bookmarks."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+import hashlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from django.db import transaction
 from django.utils import timezone
 
-from threadhub.lib import audit
-from threads.models import Thread
+from threads.actions.jobs import queue_job
+from threads.archive.keeping import CHUNK, Change, change_threads
+from threads.models import Bookmark, Job, Thread
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
     from django.db.models import QuerySet
 
-_CHUNK = 500  # rows of one UPDATE
-_MOST_NAMED = 100  # short ids that one audit event lists
+MOST_AT_ONCE = CHUNK  # in a request; more become a job
 
 
-def trash_threads(threads: QuerySet[Thread], *, by: User | None) -> int:
-    """Take `threads` out of search and out of every list but the console's trash.
+def change_chosen(
+    threads: QuerySet[Thread], change: Change, *, by: User | None, tags: Sequence[str] = ()
+) -> int | Job:
+    """Change `threads` at once, or as a job where they are many.
 
-    Those on legal hold, or of a project on hold, stay. Returns how many went.
+    What is on legal hold, itself or by its project, does not go to the trash. Whoever puts a hold
+    on asks once; nothing is deleted by any of these.
+
+    :param tags: the words to put on or take off.
+    :returns: how many changed, or the job that changes them.
     """
-    free = threads.filter(trashed_at__isnull=True, is_held=False, project__is_held=False)
-    return _change(free, "thread.trash", by=by, trashed_at=timezone.now())
+    pks = list(threads.order_by("pk").values_list("pk", flat=True))
+    if len(pks) <= MOST_AT_ONCE:
+        return change_threads(pks, change, now=timezone.now(), by=by, tags=tags).changed
+    job, _is_new = queue_job(
+        Job.Kind.CHANGE_THREADS,
+        f"{change}:{digest_of(pks)}",
+        by=by,
+        parameters={"thread_ids": pks, "change": change.value, "tags": list(tags)},
+    )
+    return job
 
 
-def restore_threads(threads: QuerySet[Thread], *, by: User | None) -> int:
-    """Bring `threads` back from the trash. Returns how many came."""
-    gone = threads.filter(trashed_at__isnull=False)
-    return _change(gone, "thread.restore", by=by, trashed_at=None)
+def digest_of(pks: Sequence[int]) -> str:
+    """Return what stands for a choice of threads in a job's key: 32 hex digits."""
+    return hashlib.sha256(",".join(map(str, pks)).encode()).hexdigest()[:32]
 
 
-def hold_threads(threads: QuerySet[Thread], *, is_held: bool, by: User | None) -> int:
-    """Put `threads` on legal hold, or release them. Returns how many changed."""
-    action = "thread.hold" if is_held else "thread.release"
-    return _change(threads.exclude(is_held=is_held), action, by=by, is_held=is_held)
-
-
-def _change(threads: QuerySet[Thread], action: str, *, by: User | None, **changes: Any) -> int:
-    with transaction.atomic():
-        rows = list(threads.order_by("pk").values_list("pk", "project_id", "short_id"))
-        pks = [pk for pk, _project, _short_id in rows]
-        for start in range(0, len(pks), _CHUNK):
-            Thread.objects.filter(pk__in=pks[start : start + _CHUNK]).update(**changes)
-        by_project: defaultdict[int, list[str]] = defaultdict(list)
-        for _pk, project_id, short_id in rows:
-            by_project[project_id].append(short_id)
-        for project_id, short_ids in by_project.items():
-            audit.record(
-                action=action,
-                actor=by,
-                project_id=project_id,
-                count=len(short_ids),
-                threads=short_ids[:_MOST_NAMED],
-            )
-    return len(rows)
+def bookmark_threads(threads: QuerySet[Thread], *, is_kept: bool, by: User) -> int:
+    """Put `threads` among the bookmarks of `by`, or take them out. Returns how many changed."""
+    mine = Bookmark.objects.filter(user=by)
+    if not is_kept:
+        count, _models = mine.filter(thread__in=threads.order_by().values("pk")).delete()
+        return count
+    new = threads.exclude(pk__in=mine.values("thread")).values_list("pk", flat=True)
+    made = [Bookmark(user=by, thread_id=pk) for pk in new]
+    Bookmark.objects.bulk_create(made, ignore_conflicts=True, batch_size=CHUNK)
+    return len(made)

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST
 from projects.admin.access import Managed, ProjectFilter, ReadOnly, account_of, user_of
 from projects.admin.display import UNKNOWN, as_json, badge, moment, number, seconds
 from threads import actions
-from threads.admin import imports, projects
+from threads.admin import deletion, imports, projects
 from threads.models import Job, SyncRun
 
 STATE_KIND = {
@@ -109,7 +109,8 @@ class JobAdmin(ReadOnly):
         job = self.get_object(request, object_id)
         context: dict[str, Any] = {"title": gettext("Job")}
         if job is not None:
-            context |= {"job": job, "job_state": state_of(job), **imports.context_of(job)}
+            context |= {"job": job, "job_state": state_of(job)}
+            context |= imports.context_of(job) | deletion.context_of(job)
         return super().change_view(request, object_id, form_url, context | (extra_context or {}))
 
     def cancel(self, request: HttpRequest, pk: Any) -> HttpResponse:

@@ -16,13 +16,12 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from projects.admin.access import Managed, ProjectFilter, ReadOnly, user_of
-from projects.admin.display import UNKNOWN, badge, moment, number
+from projects.admin.display import UNKNOWN, moment, number
 from threads import actions
+from threads.admin.reading import role_badge
 from threads.models import Assistant, Message, Thread
 
 _PREVIEW = 400  # characters of a message that the list reads from the database
-
-_ROLE_KIND = {Message.Role.USER: "info", Message.Role.ASSISTANT: "ok", Message.Role.TOOL: "warn"}
 
 
 @admin.register(Message)
@@ -75,8 +74,7 @@ class MessageAdmin(ReadOnly, Managed):
 
     @admin.display(description=_("role"))
     def role_badge(self, message: Message) -> str:
-        role = Message.Role(message.role)
-        return badge(_ROLE_KIND.get(role, "quiet"), str(role.label))
+        return role_badge(message)
 
     @admin.display(description=_("text"))
     def preview(self, message: Any) -> str:

@@ -1,37 +1,42 @@
-"""The console's pages for threads: find them, note something, refresh them, put them away."""
+"""The console's list of threads, and the page of one: read it, note something, act on it."""
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
-from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin, messages
 from django.db import models
-from django.db.models import F, Q
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import redirect
-from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.db.models import Exists, F, OuterRef, Q
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern
 from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from projects.admin.access import Audited, Managed, ProjectFilter, account_of, user_of
 from projects.admin.display import UNKNOWN, as_json, badge, moment, number, tokens, until
-from projects.forms import TaggedForm
-from projects.models import Connection, Project
+from projects.admin.paging import IndexedPaginator
+from projects.models import Project
 from threads import actions, search, sync
+from threads.admin import deletion, reading
+from threads.admin.adding import AddingPage
+from threads.admin.filters import (
+    BookmarkFilter,
+    PriorityFilter,
+    RefreshFilter,
+    StateFilter,
+    TagFilter,
+    TokensFilter,
+)
 from threads.admin.imports import ImportPages
-from threads.models import Thread
+from threads.admin.thread_actions import ThreadActions
+from threads.admin.thread_forms import RowForm, ThreadForm
+from threads.models import Bookmark, Thread
 from threads.search.query import parse
 
 MOST_FOUND = 200  # threads that a search here shows: the best ones, in the order of the list
-MOST_EXPORTED = 500  # their ids go through an address, which has room for some kilobytes
-MOST_REFRESHED = 200  # jobs that one click may queue
-_MOST_TOLD = 5  # refused ids that a message names
 
 _STATE_KIND = {
     Thread.UpstreamState.ACTIVE: "ok",
@@ -47,142 +52,21 @@ _SHORT_STATE = {
 }
 
 
-class StateFilter(admin.SimpleListFilter):
-    """How a thread stands here and at its source. The trash is seen only when asked for."""
-
-    title = _("state")
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [
-            *Thread.UpstreamState.choices,
-            ("failing", _("Last sync failed")),
-            ("held", _("Legal hold")),
-            ("trash", _("In the trash")),
-        ]
-
-    def queryset(self, request: HttpRequest, queryset: models.QuerySet) -> models.QuerySet:
-        value = self.value()
-        if value == "trash":
-            return queryset.filter(trashed_at__isnull=False)
-        queryset = queryset.filter(trashed_at__isnull=True)
-        if value == "failing":
-            return queryset.filter(refresh_failures__gt=0)
-        if value == "held":
-            return queryset.filter(Q(is_held=True) | Q(project__is_held=True))
-        return queryset.filter(upstream_state=value) if value else queryset
-
-
-class RefreshFilter(admin.SimpleListFilter):
-    title = _("refresh")
-    parameter_name = "refresh"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [
-            ("due", _("Due now")),
-            ("day", _("Due within a day")),
-            ("later", _("Later")),
-            ("never", _("Never synced")),
-            ("off", _("Not refreshed")),
-        ]
-
-    def queryset(self, request: HttpRequest, queryset: models.QuerySet) -> models.QuerySet:
-        now = timezone.now()
-        tomorrow = now + timedelta(days=1)
-        refreshed = queryset.filter(is_refreshable=True)
-        match self.value():
-            case "due":
-                return refreshed.filter(next_refresh_at__lte=now)
-            case "day":
-                return refreshed.filter(next_refresh_at__lte=tomorrow)
-            case "later":
-                return refreshed.filter(next_refresh_at__gt=tomorrow)
-            case "never":
-                return queryset.filter(last_synced_at__isnull=True)
-            case "off":
-                return queryset.filter(is_refreshable=False)
-        return queryset
-
-
-class ThreadForm(TaggedForm):
-    class Meta:
-        model = Thread
-        fields = ("remark", "tags", "is_held", "is_refreshable")
-        widgets = {"remark": forms.Textarea(attrs={"rows": 3, "class": "vLargeTextField"})}
-
-
-class RemarkForm(forms.ModelForm):
-    """The one field that the list edits in place."""
-
-    class Meta:
-        model = Thread
-        fields = ("remark",)
-        widgets = {
-            "remark": forms.TextInput(attrs={"class": "th-remark", "aria-label": _("Remark")})
-        }
-
-
-class AddThreadsForm(forms.Form):
-    """Ids that people have from their own system, to be read from its store."""
-
-    connection = forms.ModelChoiceField(
-        Connection.objects.none(),
-        label=_("Connection"),
-        help_text=_("Where the threads are. They go into its project."),
-    )
-    ids = forms.CharField(
-        label=_("Thread ids"),
-        max_length=500_000,
-        widget=forms.Textarea(
-            attrs={"rows": 10, "class": "vLargeTextField", "spellcheck": "false"}
-        ),
-        help_text=_("One a line, or separated by spaces or commas: conv_…, thread_…"),
-    )
-
-    def clean_ids(self) -> list[str]:
-        words = self.cleaned_data["ids"].replace(",", " ").replace(";", " ").split()
-        ids = list(dict.fromkeys(word.strip("\"'") for word in words))
-        too_long = [word for word in ids if len(word) > 200]
-        if too_long:
-            raise forms.ValidationError(
-                gettext("This is too long for an id: %s…") % too_long[0][:40]
-            )
-        return ids
-
-
-def report_added(request: HttpRequest, added: actions.Added) -> None:
-    """Say what became of the ids, one sentence for each outcome that there was."""
-    if count := len(added.added) + len(added.adopted):
-        text = ngettext(
-            "%d thread is new here and will be read in the next minutes.",
-            "%d threads are new here and will be read in the next minutes.",
-            count,
-        )
-        messages.success(request, text % count)
-    if count := len(added.known):
-        text = ngettext("%d was here already.", "%d were here already.", count)
-        messages.info(request, text % count)
-    for identifier, why in list(added.refused.items())[:_MOST_TOLD]:
-        messages.error(request, f"“{identifier}”: {why}")
-    if (count := len(added.refused) - _MOST_TOLD) > 0:
-        text = ngettext("%d more was refused.", "%d more were refused.", count)
-        messages.error(request, text % count)
-
-
 @admin.register(Thread)
-class ThreadAdmin(ImportPages, Audited, Managed):
+class ThreadAdmin(AddingPage, ThreadActions, ImportPages, Audited, Managed):
     form = ThreadForm
     list_display = (
-        *("name", "project", "store", "state", "message_total", "token_total", "last_message"),
-        *("priority", "next_refresh", "remark"),
+        *("star", "name", "project", "store", "state", "message_total", "token_total"),
+        *("last_message", "priority", "next_refresh", "remark", "tag_words"),
     )
     list_display_links = ("name",)
-    list_editable = ("remark",)
+    list_editable = ("remark",)  # and the tags: see RowForm
+    paginator = IndexedPaginator
     # A filter and no date_hierarchy, which converts every row's time to find its days:
     # 1.7 s of a list's 1.8 s with 100,000 threads.
     list_filter = (
-        *(("project", ProjectFilter), "store", StateFilter, RefreshFilter),
-        "last_message_timestamp",
+        *(("project", ProjectFilter), "store", StateFilter, TagFilter, RefreshFilter),
+        *(PriorityFilter, TokensFilter, "last_message_timestamp", BookmarkFilter),
     )
     list_select_related = ("project",)
     list_per_page = 50
@@ -192,15 +76,6 @@ class ThreadAdmin(ImportPages, Audited, Managed):
     ordering = (F("last_message_timestamp").desc(), F("id").desc())
     search_fields = ("external_id", "title")
     search_help_text = _("Words in messages and titles, or a thread's id")
-    actions = (
-        "refresh_now",
-        "refresh_fully",
-        "export",
-        "hold",
-        "release",
-        "move_to_trash",
-        "restore",
-    )
     readonly_fields = (
         *("name", "project", "connection", "store", "external_id", "address", "end_user"),
         *("assistant", "model", "metadata_json", "created", "archived", "last_message"),
@@ -251,8 +126,20 @@ class ThreadAdmin(ImportPages, Audited, Managed):
     def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         return False
 
+    def get_urls(self) -> list[URLPattern]:
+        return [*deletion.urls(self.admin_site), *super().get_urls()]
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet:
+        rows: models.QuerySet = super().get_queryset(request)
+        match = request.resolver_match
+        if match is None or match.url_name != "threads_thread_changelist":
+            return rows
+        mine = Bookmark.objects.filter(user=account_of(request), thread=OuterRef("pk"))
+        marked: models.QuerySet = rows.annotate(is_bookmarked=Exists(mine))
+        return marked.prefetch_related("tags")
+
     def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> type[forms.ModelForm]:
-        return super().get_changelist_form(request, **{"form": RemarkForm, **kwargs})
+        return super().get_changelist_form(request, **{"form": RowForm, **kwargs})
 
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str
@@ -279,128 +166,29 @@ class ThreadAdmin(ImportPages, Audited, Managed):
         own = {field.name for field in Thread._meta.concrete_fields}
         obj.save(update_fields=own.intersection(form.changed_data))
 
-    # --- what can be done ---
-
-    @admin.action(description=_("Refresh now"))
-    def refresh_now(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
-        return self._refresh(request, queryset, is_full=False)
-
-    @admin.action(description=_("Read again in full"))
-    def refresh_fully(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
-        return self._refresh(request, queryset, is_full=True)
-
-    def _refresh(
-        self, request: HttpRequest, queryset: Any, *, is_full: bool
-    ) -> HttpResponse | None:
-        threads = list(queryset.refreshable().select_related("project")[: MOST_REFRESHED + 1])
-        if not threads:
-            text = gettext("None of these can be refreshed: they have no source any more.")
-            messages.warning(request, text)
-            return None
-        if len(threads) > MOST_REFRESHED:
-            text = gettext("Only the first %d are refreshed. For all of them, sync the project.")
-            messages.warning(request, text % MOST_REFRESHED)
-        by = account_of(request)
-        jobs = [
-            actions.request_sync(thread, by=by, is_full=is_full)
-            for thread in threads[:MOST_REFRESHED]
-        ]
-        if len(jobs) == 1:
-            return redirect("admin:threads_job_change", jobs[0].pk)
-        text = ngettext("%d thread is in the queue.", "%d threads are in the queue.", len(jobs))
-        messages.success(request, text % len(jobs))
-        return redirect("admin:threads_job_changelist")
-
-    @admin.action(description=_("Export"), permissions=["view"])
-    def export(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
-        """Hand the chosen threads to the export page, in the list's order."""
-        chosen = list(queryset.values_list("short_id", flat=True)[: MOST_EXPORTED + 1])
-        if len(chosen) > MOST_EXPORTED:
-            text = gettext(
-                "More than %d threads: search for them on the public page, and export from there."
-            )
-            messages.warning(request, text % MOST_EXPORTED)
-            return None
-        where = reverse("threads:new_export")
-        return HttpResponseRedirect(f"{where}?{urlencode({'thread': ','.join(chosen)})}")
-
-    @admin.action(description=_("Move to the trash"))
-    def move_to_trash(self, request: HttpRequest, queryset: Any) -> None:
-        wanted = queryset.filter(trashed_at__isnull=True).count()
-        count = actions.trash_threads(queryset, by=account_of(request))
-        text = ngettext("%d thread is in the trash.", "%d threads are in the trash.", count)
-        messages.success(request, text % count)
-        if held := wanted - count:
-            text = ngettext(
-                "%d thread stays: it is on legal hold.",
-                "%d threads stay: they are on legal hold.",
-                held,
-            )
-            messages.warning(request, text % held)
-
-    @admin.action(description=_("Take out of the trash"))
-    def restore(self, request: HttpRequest, queryset: Any) -> None:
-        count = actions.restore_threads(queryset, by=account_of(request))
-        text = ngettext("%d thread is back.", "%d threads are back.", count)
-        messages.success(request, text % count)
-
-    @admin.action(description=_("Put on legal hold"))
-    def hold(self, request: HttpRequest, queryset: Any) -> None:
-        self._set_hold(request, queryset, is_held=True)
-
-    @admin.action(description=_("Release from legal hold"))
-    def release(self, request: HttpRequest, queryset: Any) -> None:
-        self._set_hold(request, queryset, is_held=False)
-
-    def _set_hold(self, request: HttpRequest, queryset: Any, *, is_held: bool) -> None:
-        count = actions.hold_threads(queryset, is_held=is_held, by=account_of(request))
-        text = ngettext("%d thread changed.", "%d threads changed.", count)
-        messages.success(request, text % count)
-
-    def response_change(self, request: HttpRequest, obj: Thread) -> HttpResponse:
-        chosen = Thread.objects.managed_by(user_of(request)).filter(pk=obj.pk)
-        if "_refresh" in request.POST:
-            return self.refresh_now(request, chosen) or HttpResponseRedirect(request.path)
-        if "_trash" in request.POST:
-            self.move_to_trash(request, chosen)
-            return redirect("admin:threads_thread_changelist")
-        if "_restore" in request.POST:
-            self.restore(request, chosen)
-            return HttpResponseRedirect(request.path)
-        return super().response_change(request, obj)
-
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         context["show_save_and_add_another"] = False
-        if request.method == "GET" and (thread := context.get("original")) is not None:
-            actions.note_read(thread, by=user_of(request), via="admin")
+        if (thread := context.get("original")) is not None:
+            if request.method == "GET":
+                actions.note_read(thread, by=user_of(request), via="admin")
+            mine = Bookmark.objects.filter(user=account_of(request), thread=thread)
+            context["is_bookmarked"] = mine.exists()
+            context["reading"] = reading.page_of(thread, request.GET.get("messages", ""))
         return super().render_change_form(request, context, *args, **kwargs)
 
-    def add_view(
-        self, request: HttpRequest, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
-        """Register ids rather than type a thread in: what is said in it comes from its source."""
-        form = AddThreadsForm(request.POST or None, initial=request.GET.dict())
-        choices = Connection.objects.managed_by(user_of(request)).select_related("project")
-        form.fields["connection"].queryset = choices.order_by("project__name", "pk")  # type: ignore[attr-defined]
-        if request.method == "POST" and form.is_valid():
-            connection = form.cleaned_data["connection"]
-            added = actions.add_thread_ids(
-                connection.project, connection, form.cleaned_data["ids"], by=account_of(request)
-            )
-            report_added(request, added)
-            return redirect("admin:threads_thread_changelist")
-        context = {
-            **self.admin_site.each_context(request),
-            "title": gettext("Add threads by their ids"),
-            "form": form,
-            "opts": self.opts,
-            "has_connections": choices.exists(),
-        }
-        return TemplateResponse(request, "admin/threads/thread/add.html", context)
-
     # --- columns ---
+
+    @admin.display(description="★")
+    def star(self, thread: Any) -> str:
+        if not thread.is_bookmarked:
+            return ""
+        return format_html('<span class="th-star" title="{}">★</span>', gettext("My bookmark"))
+
+    @admin.display(description=_("tags"))
+    def tag_words(self, thread: Thread) -> str:
+        return ", ".join(sorted(tag.name for tag in thread.tags.all())) or UNKNOWN
 
     @admin.display(description=_("thread"), ordering="title")
     def name(self, thread: Thread) -> str:

@@ -9,11 +9,13 @@ from itertools import islice
 
 from django.db import transaction
 
-from threads.models import FileReference, Message, MessageSource, Thread
+from threads.models import FileReference, Message, MessageSource, Thread, Tombstone
+from threads.models.tombstone import id_hash
 
 # Messages of one transaction: half a second on SQLite, whose other writers wait for it.
 MESSAGES = 2_000
 THREADS = 100
+_COLUMNS = ("is_held", "project__is_held", "connection_id", "external_id")
 
 
 @dataclass(slots=True)
@@ -58,8 +60,9 @@ def delete_threads(
 def _delete_some(batch: list[int], *, now: datetime) -> tuple[bool, Deleted]:
     """Delete up to MESSAGES of them, and the threads when no message is left."""
     locked = Thread.objects.select_for_update(of=("self",)).filter(pk__in=batch).order_by("pk")
-    known = list(locked.values_list("pk", "is_held", "project__is_held"))
-    free = [pk for pk, is_held, project_is_held in known if not (is_held or project_is_held)]
+    known = list(locked.select_related("project").only(*_COLUMNS))
+    going = [thread for thread in known if not (thread.is_held or thread.project.is_held)]
+    free = [thread.pk for thread in going]
     Thread.objects.filter(pk__in=free, trashed_at__isnull=True).update(trashed_at=now)
     found = Message.objects.filter(thread__in=free).values_list("pk", flat=True)
     pks = list(found.order_by("thread_id", "position")[:MESSAGES])
@@ -70,5 +73,16 @@ def _delete_some(batch: list[int], *, now: datetime) -> tuple[bool, Deleted]:
     Message.objects.filter(pk__in=pks).only("pk").delete()
     if len(pks) == MESSAGES:
         return False, Deleted(messages=len(pks))
+    _remember(going, now=now)
     Thread.objects.filter(pk__in=free).delete()
     return True, Deleted(threads=len(free), messages=len(pks), held=len(known) - len(free))
+
+
+def _remember(threads: Iterable[Thread], *, now: datetime) -> None:
+    """Note what a store may list again, so that nothing comes back that was deleted."""
+    stones = [
+        Tombstone(project_id=thread.project_id, id_hash=id_hash(thread.external_id), deleted_at=now)
+        for thread in threads
+        if thread.connection_id is not None
+    ]
+    Tombstone.objects.bulk_create(stones, ignore_conflicts=True)

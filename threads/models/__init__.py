@@ -11,6 +11,7 @@ from threads.models.refresh import RefreshBucket, RefreshReturns
 from threads.models.saved_search import SavedSearch
 from threads.models.sync_run import SyncRun
 from threads.models.thread import Assistant, Thread
+from threads.models.tombstone import Tombstone
 
 __all__ = [
     "Assistant",
@@ -25,4 +26,5 @@ __all__ = [
     "SavedSearch",
     "SyncRun",
     "Thread",
+    "Tombstone",
 ]

@@ -71,6 +71,8 @@ class Job(models.Model):
         FRESH_SEARCH = "fresh_search", _("Fresh search")
         EXPORT = "export", _("Export")
         IMPORT = "import", _("Import")
+        CHANGE_THREADS = "change_threads", _("Change of threads")
+        DELETE_THREADS = "delete_threads", _("Deletion of threads")
         DELETE_PROJECT = "delete_project", _("Deletion of a project")
 
     class State(models.TextChoices):

@@ -27,6 +27,8 @@ from threads.sources.base import (
     Unsupported,
     Usage,
 )
+from threads.sources.erasing import Erased, Eraser, calls_for, can_erase, open_eraser
+from threads.sources.nouns import NOUNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +41,8 @@ __all__ = [
     "Credentials",
     "CursorLost",
     "Denied",
+    "Erased",
+    "Eraser",
     "Gone",
     "Page",
     "Part",
@@ -51,19 +55,12 @@ __all__ = [
     "Unavailable",
     "Unsupported",
     "Usage",
+    "calls_for",
+    "can_erase",
     "checked_base_url",
+    "open_eraser",
     "open_source",
 ]
-
-# What each store calls its threads, for sentences.
-_NOUNS = {
-    "conversations": "conversations",
-    "assistants": "Assistants threads",
-    "chatkit": "ChatKit threads",
-    "completions": "stored chat completions",
-    "responses": "responses",
-    "agents": "agent sessions",
-}
 
 
 def open_source(
@@ -86,7 +83,7 @@ def open_source(
     :raises Unavailable: when their address is not one that may be called.
     :raises Unsupported: when there is no such store.
     """
-    if store not in _NOUNS:
+    if store not in NOUNS:
         raise Unsupported(f"ThreadHub cannot read a store named {store!r}.")
     from threads.sources.agents import Agents
     from threads.sources.assistants import Assistants
@@ -107,7 +104,7 @@ def open_source(
     client = Client(
         credentials,
         store=store,
-        noun=_NOUNS[store],
+        noun=NOUNS[store],
         allow_private_hosts=allow_private_hosts,
         transport=transport,
         before_call=before_call,

@@ -51,10 +51,12 @@ class _Guard(httpx2.BaseTransport):
         inner: httpx2.BaseTransport,
         *,
         authorization: Mapping[str, str],
+        methods: frozenset[str],
         allow_private_hosts: bool,
     ) -> None:
         self._inner = inner
         self._authorization = authorization
+        self._methods = methods
         self._allow_private_hosts = allow_private_hosts
         self.calls = 0
         self._lock = threading.Lock()
@@ -72,6 +74,8 @@ class _Guard(httpx2.BaseTransport):
             raise
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        if request.method not in self._methods:  # nobody asks for it: a mistake of ours ends here
+            raise BadAnswer(f"ThreadHub refuses to send {request.method} to {request.url.host}.")
         with self._lock:
             self.calls += 1
         deadline = time.monotonic() + LONGEST_CALL_SECONDS
@@ -130,6 +134,8 @@ class Client:
     :raises Unavailable: when the address is not one that may be called.
     """
 
+    methods = frozenset({"GET"})  # all that ever leaves this house
+
     def __init__(
         self,
         credentials: Credentials,
@@ -164,6 +170,7 @@ class Client:
         self._guard = _Guard(
             transport or httpx2.HTTPTransport(verify=_tls()),
             authorization=authorization,
+            methods=self.methods,
             allow_private_hosts=allow_private_hosts,
         )
         # Neither proxies nor .netrc from the environment, and no redirect: the key would go along.
@@ -208,12 +215,22 @@ class Client:
 
         :raises SourceError: of the kind that fits, for everything that is no success.
         """
+        return self._answer(self._sdk.get, path, params, headers)
+
+    def _answer(
+        self,
+        send: Callable[..., httpx2.Response],
+        path: str,
+        params: Mapping[str, Any] | None,
+        headers: Mapping[str, str] | None,
+    ) -> str:
+        """Return the text of the answer to one call. `send`: the SDK's method of that name."""
         if self._before_call is not None:
             self._before_call()
         given = {name: value for name, value in (params or {}).items() if value is not None}
         failure: SourceError
         try:
-            response = self._sdk.get(
+            response = send(
                 path,
                 cast_to=httpx2.Response,
                 options={"params": given, "headers": dict(headers or {})},
@@ -244,3 +261,16 @@ class Client:
 
     def close(self) -> None:
         self._sdk.close()
+
+
+class ErasingClient(Client):
+    """May also send DELETE. Nothing but `threads.sources.erasing` makes one."""
+
+    methods = frozenset({"GET", "DELETE"})
+
+    def delete(self, path: str, *, headers: Mapping[str, str] | None = None) -> str:
+        """Return the text of the answer to one DELETE.
+
+        :raises SourceError: of the kind that fits, for everything that is no success.
+        """
+        return self._answer(self._sdk.delete, path, None, headers)

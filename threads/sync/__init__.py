@@ -5,7 +5,7 @@ from __future__ import annotations
 from threads.sync.batch import Tally, sync_many, sync_thread
 from threads.sync.budget import BudgetSpent, CallBudget
 from threads.sync.choice import candidates, choose
-from threads.sync.connections import source_for, try_connection
+from threads.sync.connections import eraser_for, source_for, try_connection
 from threads.sync.fresh import Cost, End, preview, read_for, seconds_left
 from threads.sync.reasons import reason_for
 from threads.sync.rounds import not_read_since, refresh_connection, replan, sync_batch
@@ -27,6 +27,7 @@ __all__ = [
     "Tally",
     "candidates",
     "choose",
+    "eraser_for",
     "is_own_limit",
     "not_read_since",
     "preview",

@@ -14,7 +14,15 @@ from django.utils.translation import gettext as _
 from projects.crypto import SecretError
 from projects.models import Connection
 from threadhub.lib import audit
-from threads.sources import Credentials, Denied, Source, SourceError, open_source
+from threads.sources import (
+    Credentials,
+    Denied,
+    Eraser,
+    Source,
+    SourceError,
+    open_eraser,
+    open_source,
+)
 from threads.sync.budget import BudgetSpent, CallBudget
 from threads.sync.writing import write_connection_error
 
@@ -37,6 +45,40 @@ def source_for(
     :raises Denied: when there is no key, or it cannot be opened; the text says what to do.
     :raises SourceError: when the address is not one that may be called.
     """
+    credentials = _credentials(connection)
+    budget = CallBudget(connection, share=share, waits=waits, most=most_calls)
+    source = open_source(
+        connection.store,
+        credentials,
+        allow_private_hosts=settings.THREADHUB_ALLOW_PRIVATE_HOSTS,
+        before_call=budget.take,
+    )
+    try:
+        yield source
+    finally:
+        source.close()
+
+
+@contextmanager
+def eraser_for(connection: Connection) -> Iterator[Eraser]:
+    """Open what deletes threads behind a connection, within its calls per minute; close it after.
+
+    Raises what `source_for` does.
+    """
+    eraser = open_eraser(
+        connection.store,
+        _credentials(connection),
+        allow_private_hosts=settings.THREADHUB_ALLOW_PRIVATE_HOSTS,
+        before_call=CallBudget(connection).take,
+    )
+    try:
+        yield eraser
+    finally:
+        eraser.close()
+
+
+def _credentials(connection: Connection) -> Credentials:
+    """Open the key, which puts its use on the audit log. :raises Denied: when it cannot be."""
     try:
         key = connection.open_key()
     except SecretError as error:
@@ -45,22 +87,12 @@ def source_for(
         connection.save(update_fields=["state", "state_reason"])
         raise Denied(str(error)) from None
     _note_use(connection)
-    budget = CallBudget(connection, share=share, waits=waits, most=most_calls)
-    source = open_source(
-        connection.store,
-        Credentials(
-            api_key=key,
-            base_url=connection.base_url,
-            azure_endpoint=connection.azure_endpoint,
-            azure_api_version=connection.azure_api_version,
-        ),
-        allow_private_hosts=settings.THREADHUB_ALLOW_PRIVATE_HOSTS,
-        before_call=budget.take,
+    return Credentials(
+        api_key=key,
+        base_url=connection.base_url,
+        azure_endpoint=connection.azure_endpoint,
+        azure_api_version=connection.azure_api_version,
     )
-    try:
-        yield source
-    finally:
-        source.close()
 
 
 def _note_use(connection: Connection) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from projects.models import Connection
 from threads import archive
 from threads.archive import ArchiveError
-from threads.models import Thread
+from threads.models import Thread, Tombstone
 from threads.sources import Capability, CursorLost, RemoteThread, Source
 from threads.sync.reading import PAGE
 
@@ -60,6 +60,9 @@ def _add(connection: Connection, listed: Sequence[RemoteThread], *, now: datetim
             external_id__in=[thread.remote_id for thread in listed],
         ).values_list("external_id", flat=True)
     )
+    strange = [thread.remote_id for thread in listed if thread.remote_id not in known]
+    if strange:  # what was deleted here stays away; somebody may still add it by its id
+        known |= Tombstone.objects.among(connection.project_id, strange)
     for thread in listed:
         if thread.remote_id in known:
             continue

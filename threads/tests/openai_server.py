@@ -1,6 +1,6 @@
 """A small OpenAI-compatible server on 127.0.0.1: what tests read from instead of the world.
 
-It speaks the reading half of the API (conversations, Assistants threads and, as plain lists, any
+It reads and deletes as the API does (conversations, Assistants threads and, as plain lists, any
 other store), refuses wrong keys, pages like OpenAI does, counts its calls, and fails on demand.
 `python -m threads.tests.openai_server` runs it by hand with one example of each.
 """
@@ -88,6 +88,7 @@ class OpenAIServer:
         self.offers |= {"agents", "models"}
         self.default_order: dict[str, str] = {}
         self.has_more = "true"  # "never": says false on every page; "unsaid": says nothing
+        self.deletes = True  # False: answers 405 to every DELETE
         self.largest_page = _LARGEST_PAGE  # smaller: pages are cut to it without a word
         self.calls: list[Call] = []
         self.most_at_once = 0
@@ -263,7 +264,15 @@ class OpenAIServer:
         given = call.headers.get("authorization", "").removeprefix("Bearer ")
         if self.key not in (given, call.headers.get("api-key")):
             return _error(401, f"Incorrect API key provided: {given}.", code="invalid_api_key")
-        if call.method != "GET":
+        if call.method == "DELETE" and self.deletes:
+            if call.path in self.objects:
+                return self._delete(call.path)
+            owner, _, name = call.path.rpartition("/")
+            kept = [item for item in self.lists.get(owner, []) if item.get("id") != name]
+            if len(kept) < len(self.lists.get(owner, [])):
+                self.lists[owner][:] = kept
+                return 200, {"id": name, "object": "conversation"}
+        if call.method != "GET" and not (call.method == "DELETE" and self.deletes):
             return _error(405, f"Not allowed to {call.method} on {call.path}.")
         if call.path in self.lists:
             return self._page(call, endless=endless)
@@ -273,6 +282,17 @@ class OpenAIServer:
         if parent.strip("/").split("/")[0] in self.offers:
             return _error(404, f"No object found with id '{name}'.")
         return _error(404, f"Invalid URL ({call.method} /v1{call.path})")
+
+    def _delete(self, path: str) -> tuple[int, Json]:
+        """Forget an object. A conversation's items stay until they are deleted, as at OpenAI."""
+        gone = self.objects.pop(path)
+        parent, _, name = path.rpartition("/")
+        for known in [known for known in self.lists if known.startswith(path + "/")]:
+            if not path.startswith("/conversations/"):
+                self.lists.pop(known)
+        if parent in self.lists:
+            self.lists[parent] = [each for each in self.lists[parent] if each.get("id") != name]
+        return 200, {"id": gone.get("id"), "object": "deleted", "deleted": True}
 
     def _page(self, call: Call, *, endless: bool) -> tuple[int, Json]:
         try:
@@ -345,7 +365,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send_fault(self, fault: Fault, owner: OpenAIServer, call: Call) -> None:
         html = b"<!doctype html><title>Sign in</title><p>Welcome to the proxy."
-        body = json.dumps(owner._answer(call)[1]).encode()
+        is_cut = fault.kind in {"truncated", "dropped"}  # a refused DELETE must delete nothing
+        body = json.dumps(owner._answer(call)[1]).encode() if is_cut else b""
         match fault.kind:
             case "html":
                 self._send(200, html, "text/html", **fault.headers)

@@ -61,8 +61,9 @@ def test_it_lists_threads_with_a_fixed_number_of_queries(
     for number in range(20):
         make_thread(project, title=f"No {number}", last_message_timestamp=timezone.now())
 
-    # session, user; the filter's projects; the count for the pages; the page with its projects
-    with django_assert_num_queries(5):
+    # session, user; the filters' projects and tags; the count for the pages; the page with its
+    # projects and bookmarks; its tags
+    with django_assert_num_queries(7):
         client.get(reverse(LIST))
 
 
