@@ -12,7 +12,7 @@ from monitoring.collect import system_figures
 from monitoring.models import SystemMetric
 from monitoring.retention import forget_offences, thin_out_metrics
 from threadhub.lib.tasks import forget_results
-from threads import actions
+from threads import actions, attachments
 from threads.exports.kept import remove_expired
 from threads.models import Job
 
@@ -52,12 +52,14 @@ def prune_expired() -> str:
         .delete()
     )
     exports = remove_expired(now)
+    files = attachments.forget_unnamed() + attachments.make_room()
     uploads = actions.forget_uploads(now=now)
     results = forget_results(before=now - KEEP_JOBS)
     sessions, _ = Session.objects.filter(expire_date__lt=now).delete()
     return (
         f"Merged {merged} figures; removed {pruned.threads} threads, {jobs} jobs,"
-        f" {exports} exports, {uploads} uploads, {results} task results and {sessions} sessions."
+        f" {exports} exports, {files} files, {uploads} uploads, {results} task results"
+        f" and {sessions} sessions."
     )
 
 

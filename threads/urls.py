@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from django.urls import path
 
-from threads.views import exports, fresh, jobs, saved, search, site, suggestions, thread, tokens
+from threads.views import (
+    exports,
+    files,
+    fresh,
+    jobs,
+    saved,
+    search,
+    site,
+    suggestions,
+    thread,
+    tokens,
+)
 from threads.views import help as help_views
 
 app_name = "threads"
@@ -22,6 +33,7 @@ urlpatterns = [
     path("threads/<str:thread_id>/hits/", search.further_hits, name="further_hits"),
     path("threads/<str:thread_id>/print/", thread.print_page, name="print"),
     path("threads/<str:thread_id>/<int:position>/", thread.message_source, name="message_source"),
+    path("files/<slug:project_slug>/<str:file_id>/", files.file_content, name="file"),
     path("jobs/<uuid:job_id>/", jobs.job_page, name="job"),
     path("jobs/<uuid:job_id>/cancel/", jobs.cancel, name="cancel_job"),
     path("jobs/<uuid:job_id>/retry/", jobs.retry, name="retry_job"),

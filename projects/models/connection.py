@@ -161,6 +161,11 @@ class Connection(models.Model):
     def __str__(self) -> str:
         return self.name or f"{self.get_store_display()} ({self.project})"
 
+    def is_usable(self, now: datetime) -> bool:
+        """Tell whether it may be called now; `usable` is the same for many."""
+        is_paused = self.paused_until is not None and self.paused_until > now
+        return self.is_enabled and self.state in self.CALLABLE_STATES and not is_paused
+
     def is_refresh_hour(self, hour: int) -> bool:
         """Tell whether Smart Refresh may run in this hour of the day, 0 to 23."""
         begin, end = self.refresh_from_hour, self.refresh_until_hour

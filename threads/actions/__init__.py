@@ -6,6 +6,7 @@ Who may ask is the caller's business: rows come from `visible_to(user)` or `mana
 from __future__ import annotations
 
 from threads.actions.exports import request_export
+from threads.actions.files import OpenedFile, open_file
 from threads.actions.fresh import (
     CAPTCHA_PURPOSE,
     ProjectCost,
@@ -37,12 +38,16 @@ from threads.actions.syncs import (
     test_connection,
 )
 from threads.archive.keeping import Change
+from threads.sync import FileBusy, FileGone
 
 __all__ = [
     "CAPTCHA_PURPOSE",
     "Added",
     "Change",
     "Deletion",
+    "FileBusy",
+    "FileGone",
+    "OpenedFile",
     "ProjectCost",
     "Refused",
     "add_thread_ids",
@@ -58,6 +63,7 @@ __all__ = [
     "needs_captcha",
     "note_read",
     "note_search",
+    "open_file",
     "plan_deletion",
     "preview_fresh_search",
     "prune_preview",

@@ -21,7 +21,9 @@ def _named(parts: Any) -> dict[str, tuple[str, str]]:
     """Return (container, name) by file id."""
     found: dict[str, tuple[str, str]] = {}
     for part in parts if isinstance(parts, list) else []:
-        given = [(part.get("file_id"), "", str(part.get("text") or "").partition("\n")[0])]
+        given: list[tuple[Any, Any, Any]] = [
+            (part.get("file_id"), "", str(part.get("text") or "").partition("\n")[0])
+        ]
         for annotation in part.get("annotations") or []:
             inner = annotation.get(str(annotation.get("type")))
             cited = {**annotation, **inner} if isinstance(inner, dict) else annotation

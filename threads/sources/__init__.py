@@ -1,6 +1,7 @@
 """Where threads come from. Import the public names from here: it costs nothing.
 
-`open_source` is what imports the SDK, so only a process that builds a source pays for it.
+`open_source` is what imports the SDK, so only a process that builds a source pays for it;
+`open_files` imports an HTTP client.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from threads.sources.base import (
     Unsupported,
     Usage,
 )
+from threads.sources.embedded import embedded_file, is_embedded
 from threads.sources.erasing import Erased, Eraser, calls_for, can_erase, open_eraser
 from threads.sources.nouns import NOUNS
 
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import httpx2
+
+    from threads.sources.files import Files
 
 __all__ = [
     "BadAnswer",
@@ -58,7 +62,10 @@ __all__ = [
     "calls_for",
     "can_erase",
     "checked_base_url",
+    "embedded_file",
+    "is_embedded",
     "open_eraser",
+    "open_files",
     "open_source",
 ]
 
@@ -110,3 +117,27 @@ def open_source(
         before_call=before_call,
     )
     return kinds[store](client)
+
+
+def open_files(
+    credentials: Credentials,
+    *,
+    allow_private_hosts: bool = True,
+    transport: httpx2.BaseTransport | None = None,
+    before_call: Callable[[], None] | None = None,
+) -> Files:
+    """Return the files that these credentials can read, whatever the store. Makes no call.
+
+    The parameters and errors are those of `open_source`. The caller closes it.
+    """
+    from threads.sources.door import open_door
+    from threads.sources.files import Files
+
+    door = open_door(
+        credentials,
+        store="files",
+        noun="files",
+        allow_private_hosts=allow_private_hosts,
+        transport=transport,
+    )
+    return Files(door, before_call=before_call)

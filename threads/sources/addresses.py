@@ -1,12 +1,12 @@
-"""Which addresses a source may call: what people enter, and what a name turns out to mean."""
+"""Which addresses a source may call: what people enter, what a name means, ids in paths."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
-from threads.sources.base import Unavailable
+from threads.sources.base import Gone, Unavailable
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -17,6 +17,7 @@ _METADATA = [
     for network in ("169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128", "100.100.100.200/32")
 ]
 _NEVER = re.compile(r"[\s\\\x00-\x1f\x7f]")  # in an address; readers of URLs differ about these
+_ID = re.compile(r"[A-Za-z0-9_.:@=+~,-]{1,200}\Z")  # of a thread or file, in a path
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
@@ -83,3 +84,10 @@ def checked_base_url(url: str, *, allow_private_hosts: bool) -> str:
     except UnicodeError:
         raise Unavailable("The address holds a name that no server can have.") from None
     return url.strip().rstrip("/")
+
+
+def segment(remote_id: str) -> str:
+    """Return an id as it stands in a path. :raises Gone: when no store can have such an id."""
+    if not _ID.match(remote_id) or not remote_id.strip("."):
+        raise Gone("No store has threads with such an id: it holds other characters than ids do.")
+    return quote(remote_id, safe="")

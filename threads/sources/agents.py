@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
 
+from threads.sources.addresses import segment
 from threads.sources.base import (
     Capability,
     CursorLost,
@@ -23,7 +24,7 @@ from threads.sources.client import Client
 from threads.sources.conversations import first_of, metadata_of
 from threads.sources.failures import Refused
 from threads.sources.items import message_of, word
-from threads.sources.paging import Found, Pager, segment
+from threads.sources.paging import Found, Pager
 from threads.sources.reading import Json
 from threads.sources.recent import Recent
 from threads.sources.times import moment

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from threads.sources.addresses import segment
 from threads.sources.base import (
     Capability,
     Page,
@@ -16,7 +17,7 @@ from threads.sources.base import (
 from threads.sources.client import Client
 from threads.sources.conversations import thread_of
 from threads.sources.items import assembled, role_of, word
-from threads.sources.paging import Found, Pager, segment
+from threads.sources.paging import Found, Pager
 from threads.sources.parts import parts_of
 from threads.sources.times import moment
 from threads.sources.tokens import added, usage_of

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any, ClassVar
 
+from threads.sources.addresses import segment
 from threads.sources.base import Capability, Page, Part, RemoteMessage, RemoteThread, Usage
 from threads.sources.client import Client
 from threads.sources.conversations import metadata_of
 from threads.sources.items import argument_part, assembled, output_parts, role_of, word
-from threads.sources.paging import Found, Pager, segment
+from threads.sources.paging import Found, Pager
 from threads.sources.parts import part_of, parts_of, strings
 from threads.sources.reading import Json
 from threads.sources.times import moment

@@ -1,4 +1,4 @@
-"""The one door to the network: the openai SDK over an HTTP client that trusts nobody.
+"""The openai SDK behind our door: reads JSON, retries nothing.
 
 This module imports openai, which costs a second and 44 MiB: only `open_source` imports it. The
 SDK's general `get` is used and not its methods per store: those parse answers into typed models
@@ -8,11 +8,6 @@ about deprecation; and some lists that servers offer have no method.
 
 from __future__ import annotations
 
-import functools
-import re
-import ssl
-import threading
-import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -20,108 +15,9 @@ from typing import Any
 import httpx2
 import openai
 
-from threads.sources.addresses import checked_base_url, refuse_address
-from threads.sources.base import BadAnswer, Credentials, Denied, SourceError, Unavailable
-from threads.sources.failures import Place, from_network, from_status
-
-DEFAULT_BASE_URL = "https://api.openai.com/v1"
-TIMEOUT_SECONDS = 30.0  # per read
-CONNECT_SECONDS = 5.0
-LONGEST_CALL_SECONDS = 120.0  # a server that sends one byte now and then never times out
-LARGEST_ANSWER_BYTES = 64 * 1024 * 1024  # a page of 100 items with images, unpacked
-
-_KEY = re.compile(r"[!-~]+\Z")  # what fits into a header
-
-# Everything else that the SDK would send comes from the environment (OPENAI_CUSTOM_HEADERS) or
-# describes this machine (X-Stainless-*).
-_SENT_HEADERS = ("accept", "accept-encoding", "user-agent", "openai-beta")
-
-
-@functools.cache
-def _tls() -> ssl.SSLContext:
-    """Read the system's certificates once: SSL_CERT_FILE and SSL_CERT_DIR count."""
-    return httpx2.create_ssl_context()
-
-
-class _Guard(httpx2.BaseTransport):
-    """Lets through what we mean to send, and no more of an answer than can be held."""
-
-    def __init__(
-        self,
-        inner: httpx2.BaseTransport,
-        *,
-        authorization: Mapping[str, str],
-        methods: frozenset[str],
-        allow_private_hosts: bool,
-    ) -> None:
-        self._inner = inner
-        self._authorization = authorization
-        self._methods = methods
-        self._allow_private_hosts = allow_private_hosts
-        self.calls = 0
-        self._lock = threading.Lock()
-
-    def _check_peer(self, event: str, details: Mapping[str, Any]) -> None:
-        """Look at the address that a name led to, before anything is sent there."""
-        if event != "connection.connect_tcp.complete":
-            return
-        stream = details["return_value"]
-        peer = stream.get_extra_info("server_addr")
-        try:
-            refuse_address(str(peer[0]), allow_private_hosts=self._allow_private_hosts)
-        except SourceError:
-            stream.close()
-            raise
-
-    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        if request.method not in self._methods:  # nobody asks for it: a mistake of ours ends here
-            raise BadAnswer(f"ThreadHub refuses to send {request.method} to {request.url.host}.")
-        with self._lock:
-            self.calls += 1
-        deadline = time.monotonic() + LONGEST_CALL_SECONDS
-        headers = {name: request.headers[name] for name in _SENT_HEADERS if name in request.headers}
-        guarded = httpx2.Request(
-            request.method,
-            request.url,
-            headers=headers | dict(self._authorization),
-            extensions=request.extensions | {"trace": self._check_peer},
-        )
-        response = self._inner.handle_request(guarded)
-        body = bytearray()
-        try:
-            for chunk in response.iter_bytes():
-                body += chunk
-                if len(body) > LARGEST_ANSWER_BYTES:
-                    raise BadAnswer(
-                        f"{request.url.host} sends an answer of more than"
-                        f" {LARGEST_ANSWER_BYTES // 2**20} MiB, which is not read."
-                    )
-                if time.monotonic() > deadline:
-                    raise Unavailable(
-                        f"{request.url.host} sends too slowly: no whole answer within"
-                        f" {LONGEST_CALL_SECONDS:g} s."
-                    )
-        finally:
-            response.close()
-        kept = [
-            (name, value)
-            for name, value in response.headers.multi_items()
-            if name not in {"content-encoding", "content-length", "transfer-encoding"}
-        ]
-        return httpx2.Response(
-            response.status_code, headers=kept, content=bytes(body), request=request
-        )
-
-    def close(self) -> None:
-        self._inner.close()
-
-
-def _refuse_bad_key(credentials: Credentials) -> None:
-    """Refuse a key that cannot be one. :raises Denied: without repeating it."""
-    if not credentials.api_key.strip():  # the SDK would take one from the environment
-        raise Denied("This connection has no key. Enter one.")
-    if not _KEY.match(credentials.api_key.strip()):
-        raise Denied("The key holds characters that no key has. Copy it again.")
+from threads.sources.base import Credentials, SourceError
+from threads.sources.door import open_door, timeout
+from threads.sources.failures import from_network, from_status
 
 
 class Client:
@@ -147,57 +43,37 @@ class Client:
         before_call: Callable[[], None] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        _refuse_bad_key(credentials)
-        azure = credentials.azure_endpoint.strip()
-        if azure and not credentials.azure_api_version.strip():
-            raise Unavailable("An Azure endpoint needs an API version. Enter one.")
-        url = checked_base_url(
-            azure or credentials.base_url.strip() or DEFAULT_BASE_URL,
+        door = open_door(
+            credentials,
+            store=store,
+            noun=noun,
+            methods=self.methods,
             allow_private_hosts=allow_private_hosts,
+            transport=transport,
         )
-        try:
-            address = httpx2.URL(url)
-        except httpx2.InvalidURL:
-            raise Unavailable("The address is not a valid URL.") from None
-        key = credentials.api_key.strip()  # nothing is raised from here on: frames can be shown
-        host = address.host if address.port is None else f"{address.host}:{address.port}"
-        is_openai = address.host == "api.openai.com" or address.host.endswith(".api.openai.com")
-        self.place = Place(host, store, noun, is_openai, (key,))
+        self.place, self._guard = door.place, door.guard
         self._now = now
         self._before_call = before_call
         self.has_answered = False  # the store has given a proper answer at least once
-        authorization = {"api-key": key} if azure else {"Authorization": f"Bearer {key}"}
-        self._guard = _Guard(
-            transport or httpx2.HTTPTransport(verify=_tls()),
-            authorization=authorization,
-            methods=self.methods,
-            allow_private_hosts=allow_private_hosts,
-        )
-        # Neither proxies nor .netrc from the environment, and no redirect: the key would go along.
-        http = httpx2.Client(
-            transport=self._guard,
-            trust_env=False,
-            follow_redirects=False,
-            timeout=httpx2.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS),
-        )
         # Each of these is given so that none is taken from an OPENAI_* variable.
         shared: dict[str, Any] = {
-            "api_key": key,
+            "api_key": door.key,
             "admin_api_key": "",
             "organization": "",
             "project": "",
             "webhook_secret": "",
             "max_retries": 0,  # Retry-After becomes a later task, not a worker that sleeps
-            "timeout": httpx2.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS),
-            "default_headers": authorization,
-            "http_client": http,
+            "timeout": timeout(),
+            "default_headers": dict(door.authorization),
+            "http_client": door.http,
         }
         self._sdk: openai.OpenAI
-        if azure:
-            version = credentials.azure_api_version.strip()
-            self._sdk = openai.AzureOpenAI(azure_endpoint=url, api_version=version, **shared)
+        if door.azure_version:
+            self._sdk = openai.AzureOpenAI(
+                azure_endpoint=door.url, api_version=door.azure_version, **shared
+            )
         else:
-            self._sdk = openai.OpenAI(base_url=url, **shared)
+            self._sdk = openai.OpenAI(base_url=door.url, **shared)
 
     @property
     def calls(self) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
+from threads.sources.addresses import segment
 from threads.sources.base import (
     Capability,
     Gone,
@@ -18,7 +19,7 @@ from threads.sources.base import (
 from threads.sources.client import Client
 from threads.sources.failures import Refused
 from threads.sources.items import message_of, word
-from threads.sources.paging import Pager, segment
+from threads.sources.paging import Pager
 from threads.sources.reading import Json
 from threads.sources.times import moment, moments_in_ids
 

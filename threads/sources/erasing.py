@@ -96,7 +96,8 @@ class Eraser:
 
     def _remove_items(self, remote_id: str) -> None:
         """Delete what is listed until nothing is: the store says best what is left of a thread."""
-        from threads.sources.paging import own_id, segment
+        from threads.sources.addresses import segment
+        from threads.sources.paging import own_id
         from threads.sources.reading import read_list
 
         try:
@@ -117,7 +118,7 @@ class Eraser:
                 raise
 
     def _remove(self, path: str, *, is_part: bool = False, **ids: str) -> Erased:
-        from threads.sources.paging import segment
+        from threads.sources.addresses import segment
 
         try:
             place = path.format(**{name: segment(value) for name, value in ids.items()})

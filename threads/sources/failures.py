@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx2
-import openai
 
 from threadhub.lib.logs import redact
 from threads.sources.base import (
@@ -262,7 +261,7 @@ _BY_CAUSE: list[tuple[tuple[type[BaseException], ...], type[SourceError], str]] 
         "{host} cannot be reached. Check the address and the network.",
     ),
     (
-        (httpx2.TimeoutException, openai.APITimeoutError),
+        (httpx2.TimeoutException,),
         Unavailable,
         "{host} did not answer in time; later may work.",
     ),

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from threads.sources.base import Part, RemoteMessage
+from threads.sources.embedded import SHORTEST, embedded_id
 from threads.sources.paging import Found
 from threads.sources.parts import compact, parts_of, strings, text_of, worth_keeping
 from threads.sources.reading import Json
@@ -105,12 +106,15 @@ def _call_parts(item: Json) -> list[Part]:
 
 
 def _image_parts(item: Json) -> list[Part]:
-    """Read a generated image: its prompt; the picture itself stays in the raw JSON."""
+    """Read a generated image: its prompt, and the name of what stays in the raw JSON."""
     form = word(item.get("output_format")) or "png"
     prompt = strings(item.get("revised_prompt"))
     parts = [Part("text", text=prompt)] if prompt else []
-    if item.get("result"):
-        parts.append(Part("image", mime=f"image/{form}"))
+    result = item.get("result")
+    if result:
+        is_whole = isinstance(result, str) and len(result) >= SHORTEST
+        identity = embedded_id(result) if is_whole else ""
+        parts.append(Part("image", mime=f"image/{form}", file_id=identity))
     failure = item.get("error")
     if isinstance(failure, dict):
         parts.append(Part("text", text=strings(failure.get("message"))))

@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
 
 from threads.sources.base import BadAnswer, CursorLost, Gone, Unsupported
 from threads.sources.client import Client
@@ -26,7 +24,6 @@ LARGEST_PAGE = 100  # the API's own limit
 _MOST_PAGES = 10_000  # of one reading: a million items
 _LONGEST_ID = 200  # what the archive's columns hold
 _HASHED = "hash-"  # begins the ids that we make up for items without one
-_ID = re.compile(r"[A-Za-z0-9_.:@=+~,-]{1,200}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +42,6 @@ class _Pass:
     cursor: str | None
     seen: set[str] = field(default_factory=set)
     pages: int = 0
-
-
-def segment(remote_id: str) -> str:
-    """Return an id as it stands in a path. :raises Gone: when no store can have such an id."""
-    if not _ID.match(remote_id) or not remote_id.strip("."):
-        raise Gone("No store has threads with such an id: it holds other characters than ids do.")
-    return quote(remote_id, safe="")
 
 
 def own_id(item: Json) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from threads.sources.base import Part
+from threads.sources.embedded import SHORTEST, embedded_id
 
 # An image or file written out as text. Shorter ones are harmless icons and people's examples.
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?[\w;=.+-]*;base64,[A-Za-z0-9+/=_%-]{256,}")
@@ -42,15 +43,16 @@ def _annotations(value: Any) -> tuple[Mapping[str, Any], ...]:
     return tuple(each for each in value if isinstance(each, dict))
 
 
-def _place(url: Any) -> tuple[str, str]:
-    """Return (url, mime). A data URL gives its type only; the raw JSON keeps the rest."""
+def _place(url: Any) -> tuple[str, str, str]:
+    """Return (url, mime, file id). A data URL gives the last two; the raw JSON keeps the rest."""
     if isinstance(url, dict):
         url = url.get("url")
     if not isinstance(url, str):
-        return "", ""
+        return "", "", ""
     if url.startswith("data:"):
-        return "", url[5:105].split(",")[0].split(";")[0]
-    return url, ""
+        identity = embedded_id(url) if len(url) >= SHORTEST else ""
+        return "", url[5:105].split(",")[0].split(";")[0], identity
+    return url, "", ""
 
 
 def _text(value: Any) -> str:
@@ -62,12 +64,13 @@ def _file_part(kind: str, content: Mapping[str, Any]) -> Part:
     inner = content.get(str(content.get("type")))
     merged = {**content, **inner} if isinstance(inner, dict) else content
     sources = ("image_url", "file_url", "url", "preview_url", "file_data")
-    url, mime = next(
-        (found for name in sources if any(found := _place(merged.get(name)))), ("", "")
+    url, mime, embedded = next(
+        (found for name in sources if any(found := _place(merged.get(name)))), ("", "", "")
     )
     mime = mime or _text(merged.get("mime_type"))
     name = _text(merged.get("filename")) or _text(merged.get("name"))
-    return Part(kind, text=name, url=url, file_id=_text(merged.get("file_id")), mime=mime)
+    file_id = _text(merged.get("file_id")) or embedded
+    return Part(kind, text=name, url=url, file_id=file_id, mime=mime)
 
 
 def _text_part(content: Mapping[str, Any]) -> Part:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from threads.sources.addresses import segment
 from threads.sources.base import (
     BadAnswer,
     Capability,
@@ -25,7 +26,7 @@ from threads.sources.client import Client
 from threads.sources.conversations import INCLUDE, first_of, metadata_of
 from threads.sources.failures import Refused
 from threads.sources.items import is_final, message_of, word
-from threads.sources.paging import Found, Pager, made_up_id, own_id, segment
+from threads.sources.paging import Found, Pager, made_up_id, own_id
 from threads.sources.reading import Entry, Json
 from threads.sources.recent import Recent
 from threads.sources.times import moment

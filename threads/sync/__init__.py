@@ -6,6 +6,7 @@ from threads.sync.batch import Tally, sync_many, sync_thread
 from threads.sync.budget import BudgetSpent, CallBudget
 from threads.sync.choice import candidates, choose
 from threads.sync.connections import eraser_for, source_for, try_connection
+from threads.sync.files import FileBusy, FileGone, fetch_file
 from threads.sync.fresh import Cost, End, preview, read_for, seconds_left
 from threads.sync.reasons import reason_for
 from threads.sync.rounds import not_read_since, refresh_connection, replan, sync_batch
@@ -22,12 +23,15 @@ __all__ = [
     "CallBudget",
     "Cost",
     "End",
+    "FileBusy",
+    "FileGone",
     "Outcome",
     "Result",
     "Tally",
     "candidates",
     "choose",
     "eraser_for",
+    "fetch_file",
     "is_own_limit",
     "not_read_since",
     "preview",

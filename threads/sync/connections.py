@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.core.cache import cache
@@ -21,10 +22,14 @@ from threads.sources import (
     Source,
     SourceError,
     open_eraser,
+    open_files,
     open_source,
 )
 from threads.sync.budget import BudgetSpent, CallBudget
 from threads.sync.writing import write_connection_error
+
+if TYPE_CHECKING:
+    from threads.sources.files import Files
 
 _DAY_SECONDS = 86_400
 
@@ -75,6 +80,23 @@ def eraser_for(connection: Connection) -> Iterator[Eraser]:
         yield eraser
     finally:
         eraser.close()
+
+
+@contextmanager
+def files_for(connection: Connection) -> Iterator[Files]:
+    """Open the files that a connection's key can read, within its calls, and close it after.
+
+    Raises what `source_for` does.
+    """
+    files = open_files(
+        _credentials(connection),
+        allow_private_hosts=settings.THREADHUB_ALLOW_PRIVATE_HOSTS,
+        before_call=CallBudget(connection).take,
+    )
+    try:
+        yield files
+    finally:
+        files.close()
 
 
 def _credentials(connection: Connection) -> Credentials:

@@ -83,9 +83,11 @@ class OpenAIServer:
         self.latency_seconds = latency_seconds
         self.objects: dict[str, Json] = {}
         self.lists: dict[str, list[Json]] = {}
+        self.files: dict[str, tuple[bytes, str]] = {}  # by path: content and its type
+        self.packed_files: set[str] = set()  # those whose content is gzip
         # What begins the paths that it knows; elsewhere it says "Invalid URL" as OpenAI does.
         self.offers = {"conversations", "threads", "assistants", "chatkit", "chat", "responses"}
-        self.offers |= {"agents", "models"}
+        self.offers |= {"agents", "models", "files", "containers"}
         self.default_order: dict[str, str] = {}
         self.has_more = "true"  # "never": says false on every page; "unsaid": says nothing
         self.deletes = True  # False: answers 405 to every DELETE
@@ -176,6 +178,10 @@ class OpenAIServer:
         self.lists.setdefault(store_path, []).append(thread)
         self.objects[f"{store_path}/{thread['id']}"] = thread
         return self._add_list(f"{store_path}/{thread['id']}/{part}", items)
+
+    def add_file(self, path: str, content: bytes, content_type: str = "image/png") -> None:
+        """Add a file; `path` is "/files/file-1" or "/containers/cntr_1/files/cfile_1"."""
+        self.files[f"{path}/content"] = (content, content_type)
 
     def _add_list(self, path: str, items: Sequence[Json]) -> list[Json]:
         self.lists[path] = list(items)
@@ -403,6 +409,11 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send_fault(fault, owner, call)
                 return
             status, answer = owner._answer(call, endless=fault is not None)
+            if call.path in owner.files and status != 401:
+                packed = {"Content-Encoding": "gzip"} if call.path in owner.packed_files else {}
+                content, kind = owner.files[call.path]
+                self._send(200, content, kind, **packed)
+                return
             headers = {"x-request-id": f"req_{len(owner.calls)}"}
             self._send(status, owner.encode(answer).encode(), "application/json", **headers)
 

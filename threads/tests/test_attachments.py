@@ -60,7 +60,7 @@ def _sniff(*pieces: bytes) -> str | None:
     for piece in pieces:
         sniffer.feed(piece)
     kind = sniffer.kind()
-    return kind and kind.content_type
+    return None if kind is None else kind.content_type
 
 
 # What is kept.

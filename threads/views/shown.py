@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from threads import content
+from threads.attachments import cached_file, is_file_id
 from threads.models import Message
+from threads.sources import is_embedded
 from threads.templatetags.pages import moment
 
 _ASIDES = {
@@ -35,6 +38,7 @@ class ShownPart:
     name: str = ""
     link: str = ""  # safe to link to; empty where there is none
     detail: str = ""  # type, id or host of a file
+    address: str = ""  # where the file itself can be had here; empty where it cannot
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +169,7 @@ def _marked(part: ShownPart, spans: content.Spans) -> ShownPart:
     if not part.html:
         return part
     html, _ = content.highlight(part.html, spans)
-    return ShownPart(part.kind, html, part.name, part.link, part.detail)
+    return replace(part, html=html)
 
 
 def _preview(message: Message) -> str:
@@ -191,14 +195,14 @@ def _parts(message: Message) -> tuple[tuple[ShownPart, ...], tuple[ShownSource, 
     parts = tuple(_part(message, piece) for piece in pieces)
     cited: dict[ShownSource, None] = {}
     for piece in pieces:
-        cited |= dict.fromkeys(_sources(piece.get("annotations")))
+        cited |= dict.fromkeys(_sources(message, piece.get("annotations")))
     return parts, tuple(cited)
 
 
 def _part(message: Message, piece: Mapping[str, Any]) -> ShownPart:
     kind, text = str(piece.get("kind") or ""), str(piece.get("text") or "")
     if kind in {"image", "file"}:
-        return _file(kind, text, piece)
+        return _file(message, kind, text, piece)
     if kind == "audio":
         return ShownPart(
             kind, content.markdown(text) if text else "", detail=str(piece.get("mime"))
@@ -225,11 +229,13 @@ def _arguments(text: str) -> str:
     return arguments if isinstance(arguments, str) and arguments.lstrip()[:1] in "{[" else text
 
 
-def _file(kind: str, text: str, piece: Mapping[str, Any]) -> ShownPart:
+def _file(message: Message, kind: str, text: str, piece: Mapping[str, Any]) -> ShownPart:
     """Name a file or image; it is not loaded from its host, which would tell who reads."""
     link = content.safe_link(str(piece.get("url") or ""))
     host = (urlsplit(link).hostname or "") if link else ""
-    details = [str(piece.get("mime") or ""), str(piece.get("file_id") or ""), host]
+    identity = str(piece.get("file_id") or "")
+    shown_id = "" if is_embedded(identity) else identity
+    details = [str(piece.get("mime") or ""), shown_id, host]
     name, _, rest = text.partition("\n")
     return ShownPart(
         kind,
@@ -237,10 +243,22 @@ def _file(kind: str, text: str, piece: Mapping[str, Any]) -> ShownPart:
         name=content.plain(name, 120),
         link=link,
         detail=content.plain(" · ".join(filter(None, details)), 160),
+        address=_address(message, identity),
     )
 
 
-def _sources(annotations: object) -> Iterator[ShownSource]:
+def _address(message: Message, file_id: str) -> str:
+    """Return where a file is had here; "" for one that is not on this disk and has no source."""
+    if not is_file_id(file_id):
+        return ""
+    thread = message.thread
+    is_within_reach = thread.connection_id is not None or is_embedded(file_id)
+    if not is_within_reach and cached_file(thread.project, file_id) is None:
+        return ""
+    return reverse("threads:file", args=[thread.project.slug, file_id])
+
+
+def _sources(message: Message, annotations: object) -> Iterator[ShownSource]:
     for annotation in annotations if isinstance(annotations, list) else []:
         if not isinstance(annotation, dict):
             continue
@@ -248,6 +266,7 @@ def _sources(annotations: object) -> Iterator[ShownSource]:
         inner = annotation.get(kind)
         merged = {**annotation, **inner} if isinstance(inner, dict) else annotation
         link = content.safe_link(str(merged.get("url") or ""))
+        link = link or _address(message, str(merged.get("file_id") or ""))
         title = next(
             (str(merged[name]) for name in ("title", "filename", "file_id") if merged.get(name)),
             link,

@@ -1,0 +1,82 @@
+"""Images and files of messages: found for who may see a message that names them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from django.core.cache import cache
+
+from projects.models import Project
+from threadhub.lib import audit
+from threads import sync
+from threads.attachments import Kind, is_file_id, kind_of
+from threads.models import FileReference, Thread
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser, User
+
+_MOST = 20  # references looked at: messages that repeat a picture repeat its id
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedFile:
+    """A file on this disk. `name` is what to call it, with the ending of what it really is."""
+
+    path: Path
+    kind: Kind
+    name: str
+
+
+def open_file(
+    project: Project, file_id: str, *, by: User | AnonymousUser, now: datetime
+) -> OpenedFile | None:
+    """Return a file that a message of the project names, fetched if need be.
+
+    None when `by` may see no message that names it, which is also the answer to every id that
+    nobody names. One query, and one for the audit log where the project is not public.
+
+    :raises FileGone: when it cannot be had any more.
+    :raises FileBusy: when it cannot be had now.
+    """
+    if not is_file_id(file_id):
+        return None
+    references = list(
+        FileReference.objects.filter(
+            project=project, file_id=file_id, message__thread__in=Thread.objects.visible_to(by)
+        )
+        .select_related("project", "connection", "message__thread")
+        .order_by("pk")[:_MOST]
+    )
+    if not references:
+        return None
+    _note(references[0], by=by)
+    path = sync.fetch_file(references, now=now)
+    kind = kind_of(path)
+    name = next((each.name for each in references if each.name), "") or file_id
+    return OpenedFile(path, kind, _name(name, kind))
+
+
+def _name(given: str, kind: Kind) -> str:
+    """Return a name without folders; its ending is never that of something that could run."""
+    name = given.replace("\\", "/").rpartition("/")[2].strip(". ") or "file"
+    ending = f".{kind.extension}"
+    return name if name.lower().endswith(ending) else name[:180] + ending
+
+
+def _note(reference: FileReference, *, by: User | AnonymousUser) -> None:
+    """Put the reading on the audit log, once in ten minutes; what is public is not noted."""
+    project = reference.project
+    if project.visibility == Project.Visibility.PUBLIC:
+        return
+    name = f"audit:file:{by.pk or 'visitor'}:{project.pk}:{reference.file_id}"
+    if cache.add(name, 1, timeout=audit.REMEMBERED_SECONDS):
+        audit.record(
+            action="file.read",
+            actor=by,
+            target=reference.message.thread,
+            project_id=project.pk,
+            file=reference.file_id,
+        )
