@@ -11,8 +11,12 @@ from typing import Any
 
 import pytest
 from pypdf import PdfReader
+from reportlab.lib.styles import ParagraphStyle
+from reportlab.platypus.paraparser import ParaFrag
+from xhtml2pdf.reportlab_paragraph import Paragraph
 
 from threadhub.lib import pdf as layout
+from threadhub.lib.pdf import lines
 from threadhub.lib.pdf.blocks import blocks
 from threads.exports import pdf
 from threads.exports.base import ExportCancelled, ExportError, Options
@@ -190,6 +194,38 @@ def test_it_stops_laying_out_when_nobody_wants_it_any_more() -> None:
         made(thread, still_wanted=still_wanted)
 
     assert len(asked) == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "plain words " * 60,
+        "one",
+        " leading, trailing and   many   spaces " * 20,
+        "a\u00a0b solid\u00a0spaces stay " * 30,
+        "W" * 300 + " a word wider than the line",
+        "退款 and Zoë — mixed " * 40,
+    ],
+)
+def test_it_breaks_lines_where_xhtml2pdf_does(text: str) -> None:
+    def broken(by: Any) -> list[tuple[float, int, str]]:
+        style = ParagraphStyle("text", fontName="Helvetica", fontSize=9.5)
+        found = by(paragraph_of(text, style), [300.0, 290.0])
+        return [
+            (round(line.extraSpace, 6), line.wordCount, "".join(word.text for word in line.words))
+            for line in found.lines
+        ]
+
+    assert broken(lines.break_lines) == broken(lines.by_xhtml2pdf)
+
+
+def paragraph_of(text: str, style: Any) -> Paragraph:
+    """As xhtml2pdf makes them: with an empty fragment at the end."""
+    kept = {name: getattr(style, name) for name in ("fontName", "fontSize", "textColor")}
+    frags = [ParaFrag(text=part, splitLongWords=True, **kept) for part in (text, "")]
+    paragraph = Paragraph(None, style, frags=frags)
+    paragraph.width = 0  # as `wrap` leaves it before it breaks
+    return paragraph
 
 
 def test_it_cuts_markup_into_blocks_with_the_same_text() -> None:

@@ -21,6 +21,9 @@ _PARAGRAPH = 4_000  # characters; 25 KB take 0.14 s in one block, 200 KB 4.7 s
 _WIDE_PARAGRAPH = 600
 _CODE_LINES = 60  # about a page
 _CODE_COLUMNS = 92  # of the code font between the margins
+# xhtml2pdf makes each space of code a fragment of its own, and needs ten times as long for them.
+# `fonts` lets a reader copy spaces out again.
+_SOLID_SPACE = "\u00a0"
 _DEPTH = 12
 _TABLE_COLUMNS = 14
 _CELL = 600  # characters; a cell must fit on a page
@@ -99,7 +102,8 @@ def code(text: str) -> Iterator[str]:
     while lines and not lines[-1].strip():
         lines.pop()
     for start in range(0, len(lines), _CODE_LINES):
-        yield f"<pre>{escape(chr(10).join(lines[start : start + _CODE_LINES]), quote=False)}</pre>"
+        block = "\n".join(lines[start : start + _CODE_LINES]).replace(" ", _SOLID_SPACE)
+        yield f"<pre>{escape(block, quote=False)}</pre>"
 
 
 def paragraphs(text: str) -> Iterator[str]:

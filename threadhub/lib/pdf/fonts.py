@@ -29,7 +29,8 @@ _LATIN = 0x250  # every font that is used for text has what is below
 def _to_unicode(name: str, subset: list[int]) -> str:
     """Return the table by which a reader copies text out of the page (PDF 32000-1, 9.10.3).
 
-    reportlab writes what lies beyond U+FFFF, such as emoji, in a form that is none of UTF-16.
+    reportlab writes what lies beyond U+FFFF, such as emoji, in a form that is none of UTF-16. The
+    spaces of code, which must not break, are copied as ordinary ones.
     """
     signs = [f"<{index:02X}> <{_utf16(code)}>" for index, code in enumerate(subset)]
     return "\n".join(
@@ -50,7 +51,8 @@ def _to_unicode(name: str, subset: list[int]) -> str:
 
 
 def _utf16(code: int) -> str:
-    return chr(code).encode("utf-16-be", "replace").hex().upper()
+    sign = " " if code == 0xA0 else chr(code)
+    return sign.encode("utf-16-be", "replace").hex().upper()
 
 
 ttfonts.makeToUnicodeCMap = _to_unicode

@@ -118,7 +118,9 @@ class Document:
             f"<html><head><style>{_STYLE}</style></head><body>{body}</body></html>",
             dest=target,
             encoding="utf-8",
-            resource_policy=ResourceAccessPolicy.server(None, allow_remote=False),
+            resource_policy=ResourceAccessPolicy.server(
+                None, allow_remote=False, max_render_seconds=None
+            ),
             link_callback=lambda _uri, _relative: "",
         )
         if status.err:
@@ -169,9 +171,13 @@ def _stamp(writer: Any, title: str, page_word: str) -> None:
 def run(lines: Any, target: BinaryIO) -> None:
     """Lay out what `lines` say and write the PDF to `target`."""
     from pypdf import PdfWriter
+    from reportlab import rl_config
 
+    from threadhub.lib.pdf import lines as paragraph_lines
     from threadhub.lib.pdf.fonts import Fonts
 
+    rl_config.useA85 = 0  # letters for bytes, which only mail of the last century needed
+    paragraph_lines.install()
     document = Document(fonts=Fonts(), writer=PdfWriter())
     for line in lines:
         said = json.loads(line)
