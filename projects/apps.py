@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 
@@ -12,7 +13,10 @@ class ProjectsConfig(AppConfig):
 
     def ready(self) -> None:
         from projects import checks  # noqa: F401 - registers them
+        from projects.accounts import receivers, roles
         from projects.models.site import rate_of
         from threadhub.lib import ratelimit
 
         ratelimit.use_rates(rate_of)
+        receivers.connect()
+        post_migrate.connect(roles.make_groups, sender=self, dispatch_uid="accounts.groups")

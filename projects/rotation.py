@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from django.db.models import QuerySet
 
+from projects.accounts import second_factor
 from projects.crypto import SecretError, sealed_with
 from projects.keys import secret_box
 from projects.models import Connection
@@ -16,12 +17,14 @@ from projects.models import Connection
 class LostKey:
     """Stored keys that cannot be opened. `key_id` names their master key; "" is no token at all.
 
-    `reason` is a sentence that says what to do; no secret is in it.
+    `second_factors` counts the secrets of apps and recovery codes. `reason` is a sentence that
+    says what to do; no secret is in it.
     """
 
     key_id: str
     connections: int
     reason: str
+    second_factors: int = 0
 
 
 @dataclass(slots=True)
@@ -31,6 +34,8 @@ class Rotation:
     resealed: int = 0
     already: int = 0
     unreadable: list[tuple[Connection, str]] = field(default_factory=list)  # with the reason
+    second_factors: int = 0  # secrets of apps and recovery codes that were sealed anew
+    lost_second_factors: int = 0
 
 
 def sealed_connections() -> QuerySet[Connection]:
@@ -41,7 +46,8 @@ def sealed_connections() -> QuerySet[Connection]:
 def lost_keys() -> list[LostKey]:
     """Open one stored key of each master key, the newest; return the master keys that fail.
 
-    Two queries and one more for each master key, however many connections there are.
+    Three queries and one more for each master key, however many connections there are; the
+    secrets of second factors are few and opened one by one.
     """
     counts: dict[str, int] = {}
     newest: dict[str, int] = {}
@@ -49,13 +55,23 @@ def lost_keys() -> list[LostKey]:
         key_id = sealed_with(token)
         counts[key_id] = counts.get(key_id, 0) + 1
         newest[key_id] = pk
-    lost = []
+    reasons: dict[str, str] = {}
     for key_id, pk in newest.items():
         try:
             Connection.objects.get(pk=pk).open_key()
         except SecretError as error:
-            lost.append(LostKey(key_id=key_id, connections=counts[key_id], reason=str(error)))
-    return lost
+            reasons[key_id] = str(error)
+    factors = second_factor.lost()
+    reasons |= {key_id: reason for key_id, (_count, reason) in factors.items()}
+    return [
+        LostKey(
+            key_id=key_id,
+            connections=counts.get(key_id, 0),
+            reason=reason,
+            second_factors=factors.get(key_id, (0, ""))[0],
+        )
+        for key_id, reason in reasons.items()
+    ]
 
 
 def note_readability() -> tuple[int, int]:
@@ -117,9 +133,24 @@ def rotate(
                 sealed_key=connection.sealed_key, key_fingerprint=connection.key_fingerprint
             )
         progress(number)
+    _rotate_second_factors(done, is_dry_run=is_dry_run)
     return done
 
 
-def connections_sealed_with(key_id: str) -> int:
-    """Count the connections whose key the master key `key_id` opens; one query."""
-    return Connection.objects.filter(sealed_key__startswith=f"th1${key_id}$").count()
+def _rotate_second_factors(done: Rotation, *, is_dry_run: bool) -> None:
+    for pk, name, token in list(second_factor.tokens()):
+        try:
+            second_factor.unseal(token)
+        except SecretError:
+            done.lost_second_factors += 1
+            continue
+        if is_dry_run:
+            done.second_factors += secret_box().needs_rotation(token)
+        else:
+            done.second_factors += second_factor.reseal(pk, name)
+
+
+def sealed_count(key_id: str) -> tuple[int, int]:
+    """Count the API keys and the secrets of second factors that the master key `key_id` opens."""
+    connections = Connection.objects.filter(sealed_key__startswith=f"th1${key_id}$").count()
+    return connections, second_factor.sealed_by(key_id)

@@ -7,16 +7,17 @@
 from __future__ import annotations
 
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 from django.contrib.admin.apps import AdminConfig
 from django.contrib.admin.sites import AdminSite
 from django.contrib.auth.apps import AuthConfig
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.translation import gettext_lazy as _
-
-from threadhub.lib.ratelimit import login_wait, too_many
 
 
 class Section(NamedTuple):
@@ -74,15 +75,34 @@ class Console(AdminSite):
     def login(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Log in; after too many wrong passwords from an address, or for an account, wait first.
+        """Log in where everybody does, second factor included, and come back here.
 
-        Refused before the password is looked at, so that a right guess tells nothing either.
+        A form that is sent here is taken as it is: programs log in that way.
+
+        :raises PermissionDenied: for somebody who is logged in and may not open the console.
         """
+        if request.user.is_authenticated and not self.has_permission(request):
+            raise PermissionDenied
         if request.method == "POST":
-            wait_seconds = login_wait(request, request.POST.get("username", ""))
-            if wait_seconds is not None:
-                return too_many(request, wait_seconds)
-        return super().login(request, extra_context)
+            from allauth.account.views import login  # wants all apps to be loaded
+
+            response: HttpResponse = login(request)
+            return response
+        address = urlencode({"next": request.GET.get("next") or reverse("admin:index")})
+        return redirect(f"{reverse('account_login')}?{address}")
+
+    def logout(  # type: ignore[override]
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        from allauth.account.views import logout
+
+        response: HttpResponse = logout(request)
+        return response
+
+    def password_change(  # type: ignore[override]
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return redirect("account_change_password")
 
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

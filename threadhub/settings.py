@@ -100,8 +100,38 @@ THREADHUB_RATES = {
     "login": "10/m",  # failures, from one address
     "login_account": "5/5m",  # failures, of one account from anywhere
 }
-LOGIN_URL = "admin:login"
+# --- accounts ---------------------------------------------------------------
+LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
+ACCOUNT_ADAPTER = "projects.accounts.adapters.AccountAdapter"
+ACCOUNT_FORMS = {"login": "projects.accounts.forms.LoginForm"}
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"  # people need no address; administrators make accounts
+ACCOUNT_EMAIL_NOTIFICATIONS = True  # of a changed password or second factor, where there is one
+ACCOUNT_EMAIL_SUBJECT_PREFIX = "[ThreadHub] "
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 300  # seconds in which nobody is asked for the password again
+ACCOUNT_SESSION_REMEMBER = True  # how long that is, is set in the admin
+# Ours count failures, by address and by account, and are set in the admin: see THREADHUB_RATES.
+ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": None}
+MFA_ADAPTER = "projects.accounts.adapters.SecondFactorAdapter"
+MFA_FORMS = {
+    "authenticate": "projects.accounts.forms.CodeForm",
+    "reauthenticate": "projects.accounts.forms.CodeAgainForm",
+}
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_TOTP_TOLERANCE = 1  # steps of 30 s that a phone's clock may be off
+SOCIALACCOUNT_ADAPTER = "projects.accounts.adapters.SingleSignOnAdapter"
+# Off unless the first three are set.
+THREADHUB_OIDC_DISCOVERY_URL = env.str("THREADHUB_OIDC_DISCOVERY_URL", default="")
+THREADHUB_OIDC_CLIENT_ID = env.str("THREADHUB_OIDC_CLIENT_ID", default="")
+THREADHUB_OIDC_CLIENT_SECRET = env.str("THREADHUB_OIDC_CLIENT_SECRET", default="")
+THREADHUB_OIDC_ID = env.str("THREADHUB_OIDC_ID", default="sso")
+THREADHUB_OIDC_NAME = env.str("THREADHUB_OIDC_NAME", default="Single sign-on")
+THREADHUB_OIDC_NEWCOMERS = env.str("THREADHUB_OIDC_NEWCOMERS", default="viewer")
+SOCIALACCOUNT_PROVIDERS: dict[str, Any] = {"openid_connect": {"OAUTH_PKCE_ENABLED": True}}
 
 # --- the application --------------------------------------------------------
 INSTALLED_APPS = [
@@ -111,6 +141,12 @@ INSTALLED_APPS = [
     "projects.apps.ProjectsConfig",
     "django_q",
     "ninja",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     # Django's admin and users, as the console shows them.
     "threadhub.admin_site.ConsoleConfig",
     "threadhub.admin_site.PeopleConfig",
@@ -133,6 +169,8 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "projects.accounts.middleware.SecondFactorMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "threadhub.lib.http.TimeZoneMiddleware",
     "threadhub.lib.errors.DatabaseAwayMiddleware",

@@ -10,6 +10,7 @@ handler500 = "threadhub.lib.errors.server_error"
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
+    path("account/", include("projects.accounts.urls")),
     path("api/", include("threads.api_urls")),
     path("", include("monitoring.urls")),
     path("", include("threads.urls")),

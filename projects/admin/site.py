@@ -31,6 +31,7 @@ class SiteSettingsForm(forms.ModelForm):
 class SiteSettingsAdmin(AdministratorsOnly, Audited):
     form = SiteSettingsForm
     fieldsets = (
+        (_("Accounts"), {"fields": ("second_factor", "session_hours")}),
         (
             _("Fresh searches"),
             {"fields": ("captcha_mode", "free_fresh_searches", "fresh_search_calls")},

@@ -56,6 +56,26 @@ class SiteSettings(models.Model):
         TEXT = "text", _("Letters and digits")
         MATHS = "maths", _("Derivatives")
 
+    class SecondFactor(models.TextChoices):
+        OPTIONAL = "optional", _("Left to each account")
+        ADMINISTRATORS = "administrators", _("Required of administrators")
+        STAFF = "staff", _("Required of everybody who may open the console")
+
+    second_factor = models.CharField(
+        _("second factor"),
+        max_length=14,
+        choices=SecondFactor.choices,
+        default=SecondFactor.OPTIONAL,
+        help_text=_(
+            "An app's codes, a passkey or a security key. Whoever lacks one is led to set it up."
+        ),
+    )
+    session_hours = models.PositiveIntegerField(
+        _("logged in for (hours)"),
+        default=14 * 24,
+        validators=[MinValueValidator(1), MaxValueValidator(365 * 24)],
+        help_text=_("Then people log in again. They are told five minutes before."),
+    )
     captcha_mode = models.CharField(
         _("questions"),
         max_length=10,

@@ -101,7 +101,7 @@ def test_it_goes_on_where_it_was_interrupted(
 
     with pytest.raises(KeyboardInterrupt):
         rotation.rotate(progress=stop_at_two)
-    half = rotation.connections_sealed_with(NEW_ID)
+    half, _factors = rotation.sealed_count(NEW_ID)
     keys = [connection.open_key() for connection in rotation.sealed_connections()]
     said = run()
 
@@ -190,7 +190,7 @@ def test_it_warns_of_a_lost_master_key_by_its_id_and_starts(
     settings.THREADHUB_ENCRYPTION_KEYS = NEW
     make_connection()
 
-    with django_assert_num_queries(3):  # the tokens, and one row for each of the two master keys
+    with django_assert_num_queries(4):  # API keys, one row for each master key, second factors
         found = stored_keys_open(databases=["default"])
 
     assert [message.id for message in found] == ["threadhub.W011"]

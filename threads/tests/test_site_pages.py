@@ -167,5 +167,5 @@ def test_signing_out_is_a_button_and_signing_in_comes_back(client: Client) -> No
     client.force_login(User.objects.create_user("ada"))
     page = client.get("/").content.decode()
 
-    assert 'href="/admin/login/?next=%2F%3Fq%3Da%2526b"' in visitor
-    assert '<form method="post" action="/admin/logout/">' in page
+    assert 'href="/account/login/?next=%2F%3Fq%3Da%2526b"' in visitor
+    assert '<form method="post" action="/account/logout/">' in page

@@ -83,7 +83,7 @@ def test_it_makes_none_that_is_not_described(client: Client, changes: dict[str, 
 
 
 def test_visitors_sign_in_first(client: Client) -> None:
-    assert client.get("/account/tokens/")["Location"].startswith("/admin/login/")
+    assert client.get("/account/tokens/")["Location"].startswith("/account/login/")
 
 
 def test_administrators_revoke_every_token(client: Client) -> None:

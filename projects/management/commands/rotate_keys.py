@@ -1,4 +1,4 @@
-"""`manage.py rotate_keys`: seal every stored API key with the newest master key."""
+"""`manage.py rotate_keys`: seal every stored secret with the newest master key."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from threadhub.lib import audit
 
 class Command(BaseCommand):
     help = (
-        "Seals every stored API key with the first key of THREADHUB_ENCRYPTION_KEYS. It can be"
-        " stopped and started again at any time."
+        "Seals every stored API key, and the secrets of second factors, with the first key of"
+        " THREADHUB_ENCRYPTION_KEYS. It can be stopped and started again at any time."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -42,17 +42,33 @@ class Command(BaseCommand):
         done = rotation.rotate(is_dry_run=dry_run, progress=self._show)
         if sys.stderr.isatty():
             self.stderr.write("")
-        if done.resealed and not dry_run:
-            audit.record(action="keys.rotate", count=done.resealed, key_id=box.key_id)
+        if (done.resealed or done.second_factors) and not dry_run:
+            audit.record(
+                action="keys.rotate",
+                count=done.resealed,
+                second_factors=done.second_factors,
+                key_id=box.key_id,
+            )
         verb = "would be sealed" if dry_run else "sealed"
         self.stdout.write(
             f"{done.resealed} API key(s) {verb} with the master key {box.key_id},"
             f" {done.already} had been already."
         )
+        if done.second_factors:
+            self.stdout.write(f"{done.second_factors} secret(s) of second factors {verb} with it.")
         for connection, reason in done.unreadable:
             self.stderr.write(f"Connection {connection.pk} ({connection}): {reason}")
-        if done.unreadable:
-            raise CommandError(f"{len(done.unreadable)} API key(s) cannot be opened.")
+        if done.lost_second_factors:
+            self.stderr.write(
+                f"{done.lost_second_factors} secret(s) of second factors cannot be opened."
+                " Their accounts log in with a passkey, or after reset_second_factor NAME."
+            )
+        if done.unreadable or done.lost_second_factors:
+            raise CommandError(
+                f"{len(done.unreadable)} API key(s) cannot be opened."
+                if done.unreadable
+                else "Second factors cannot be opened."
+            )
 
     def _forget(self, key_id: str, newest: str, known: list[str]) -> None:
         if key_id == newest:
@@ -62,9 +78,11 @@ class Command(BaseCommand):
                 f"No master key {key_id} is configured. There are: {', '.join(known)}.",
                 returncode=2,
             )
-        if count := rotation.connections_sealed_with(key_id):
+        api_keys, factors = rotation.sealed_count(key_id)
+        if api_keys or factors:
             raise CommandError(
-                f"{count} API key(s) are still sealed with {key_id}. Run rotate_keys first."
+                f"{api_keys} API key(s) and {factors} secret(s) of second factors are still sealed"
+                f" with {key_id}. Run rotate_keys first."
             )
         place = known.index(key_id) + 1
         self.stdout.write(
