@@ -109,7 +109,7 @@ def test_the_charts_are_drawn_and_follow_the_theme(page: Page, console: str) -> 
     SystemMetric.objects.create(cpu_percent=20, memory_percent=50)
     page.goto(console)
 
-    chart = page.get_by_role("img", name="Processor and memory")
+    chart = page.get_by_role("img", name="Processor, memory and disk")
     expect(chart.locator("canvas")).to_be_visible()
     before = chart.locator("canvas").evaluate("canvas => canvas.toDataURL()")
     page.evaluate("document.documentElement.dataset.theme = 'dark'")

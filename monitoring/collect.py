@@ -16,7 +16,7 @@ from django.core.cache import cache
 from django.db import connection
 from django.db.models import Count, Sum
 
-from threadhub.lib import cluster
+from threadhub.lib import cluster, telemetry
 from threads.models import Job, Thread
 
 log = logging.getLogger(__name__)
@@ -92,6 +92,18 @@ def totals() -> Totals:
     return found
 
 
+def _last_minute(now: datetime) -> dict[str, float | int | None]:
+    """Return what the minute before this one brought: it is complete."""
+    minute = now - timedelta(minutes=1)
+    searches = telemetry.observed("search", minute)
+    return {
+        "search_count": searches.total,
+        "search_p50_ms": searches.percentile(0.5),
+        "search_p95_ms": searches.percentile(0.95),
+        "error_count": telemetry.counted("error", minute),
+    }
+
+
 def system_figures(now: datetime) -> dict[str, float | int | None]:
     """Return the figures of one SystemMetric row, by the names of its columns."""
     memory = _or_none(psutil.virtual_memory)
@@ -110,6 +122,7 @@ def system_figures(now: datetime) -> dict[str, float | int | None]:
         "failed_jobs": _or_none(failed.count),
         "worker_count": _or_none(cluster.worker_count),
     }
+    figures |= _or_none(lambda: _last_minute(now)) or {}
     archive = _or_none(totals)
     if archive is not None:
         figures["thread_count"] = archive["thread_count"]

@@ -7,29 +7,23 @@ are for administrators. The number of queries is the same for an empty archive a
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Count, F, Q, Sum
+from django.db.models import Count, Q, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 
-from monitoring.models import SystemMetric
+from monitoring.charts import RANGES, USUAL, Chart, charts_for
 from projects.admin.display import UNKNOWN, number
 from projects.models import Connection, Project
-from threadhub.lib import cluster
-from threads.models import Job, Message, SyncRun, Thread
-from threads.search.keys import EPOCH, key_for
+from threads.models import Job, SyncRun, Thread
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
 
-DAYS = 30  # of the chart of messages
-HOURS = 24  # of the chart of the machine: at most 1,440 points, one a minute
 RECENT = 6  # rows in the lists of runs and jobs
-# Search keys count from midnight UTC, so their days are UTC's.
-_KEYS_PER_DAY = key_for(EPOCH + timedelta(days=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,29 +39,18 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
-class Chart:
-    """Columns for uPlot (Unix times first), and the same in words."""
-
-    key: str
-    title: str
-    summary: str
-    columns: list[list[float | None]]
-    labels: list[str]
-    is_empty: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Dashboard:
     figures: list[Figure]
     charts: list[Chart]
     runs: list[SyncRun]
     jobs: list[Job]
-    worker_is_missing: bool
     needs_project: bool
     needs_connection: bool
     has_sample: bool
     may_change_sample: bool
     may_add_project: bool
+    ranges: list[tuple[str, str]]
+    range: str
     chart_data: dict[str, Any] = field(default_factory=dict)
 
 
@@ -83,15 +66,16 @@ def short(value: int | None) -> str:
     return number(value)
 
 
-def for_user(user: User | AnonymousUser, *, now: datetime | None = None) -> Dashboard:
-    """Collect the page; twelve queries for an administrator, fewer for an owner."""
+def for_user(
+    user: User | AnonymousUser, *, now: datetime | None = None, wanted_range: str = USUAL
+) -> Dashboard:
+    """Collect the page. `wanted_range`: a key of RANGES; any other is the usual one."""
     now = now or timezone.now()
+    chosen = RANGES.get(wanted_range, RANGES[USUAL])
     projects = list(Project.objects.managed_by(user).values_list("pk", "is_sample"))
     own = [pk for pk, is_sample in projects if not is_sample]
     is_admin = bool(user.is_superuser)
-    charts = [_messages_by_day(user, now)]
-    if is_admin:
-        charts.append(_machine(now))
+    charts = charts_for(user, chosen, now=now)
     has_connection = Connection.objects.managed_by(user).exists()
     return Dashboard(
         figures=_figures(user, now, project_count=len(projects)),
@@ -104,15 +88,14 @@ def for_user(user: User | AnonymousUser, *, now: datetime | None = None) -> Dash
         jobs=list(
             Job.objects.visible_to(user).select_related("project").order_by("-queued_at")[:RECENT]
         ),
-        worker_is_missing=cluster.worker_count() == 0,
         needs_project=not own,
         needs_connection=bool(own) and not has_connection,
         has_sample=len(own) < len(projects),
         may_change_sample=is_admin,
         may_add_project=is_admin or user.has_perm("projects.add_project"),
-        chart_data={
-            chart.key: {"columns": chart.columns, "labels": chart.labels} for chart in charts
-        },
+        ranges=[(each.key, str(each.label)) for each in RANGES.values()],
+        range=chosen.key,
+        chart_data={chart.key: chart.as_json() for chart in charts},
     )
 
 
@@ -181,60 +164,3 @@ def _figures(user: User | AnonymousUser, now: datetime, *, project_count: int) -
             link="admin:threads_job_changelist",
         ),
     ]
-
-
-def _messages_by_day(user: User | AnonymousUser, now: datetime) -> Chart:
-    """Count by the key that orders the archive: its index has all that this needs."""
-    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    first = today - timedelta(days=DAYS - 1)
-    messages = Message.objects.filter(search_key__gte=key_for(first)).order_by()
-    if not user.is_superuser:
-        messages = messages.filter(project__in=Project.objects.managed_by(user))
-    counts = dict(
-        messages.annotate(day=F("search_key") / _KEYS_PER_DAY)
-        .values("day")
-        .annotate(count=Count("pk"))
-        .values_list("day", "count")
-    )
-    times = [first + timedelta(days=offset) for offset in range(DAYS)]
-    values: list[float | None] = [counts.get(key_for(day) // _KEYS_PER_DAY, 0) for day in times]
-    total = sum(counts.values())
-    return Chart(
-        key="messages",
-        title=gettext("Messages by day"),
-        summary=gettext("%(total)s messages in %(days)d days, %(today)s of them today (UTC).")
-        % {"total": number(total), "days": DAYS, "today": number(values[-1])},
-        columns=[[day.timestamp() for day in times], values],
-        labels=[gettext("Messages")],
-        is_empty=not counts,
-    )
-
-
-def _machine(now: datetime) -> Chart:
-    rows = list(
-        SystemMetric.objects.filter(
-            resolution=SystemMetric.Resolution.MINUTE,
-            measured_at__gte=now - timedelta(hours=HOURS),
-        )
-        .order_by("measured_at")
-        .values_list("measured_at", "cpu_percent", "memory_percent")
-    )
-    summary = gettext("No measurement in the last 24 hours.")
-    if rows:
-        cpu, memory = rows[-1][1:]
-        summary = gettext("Now: processor %(cpu)s, memory %(memory)s.") % {
-            "cpu": UNKNOWN if cpu is None else f"{cpu:.0f} %",
-            "memory": UNKNOWN if memory is None else f"{memory:.0f} %",
-        }
-    return Chart(
-        key="machine",
-        title=gettext("Processor and memory"),
-        summary=summary,
-        columns=[
-            [row[0].timestamp() for row in rows],
-            [row[1] for row in rows],
-            [row[2] for row in rows],
-        ],
-        labels=[gettext("Processor %"), gettext("Memory %")],
-        is_empty=not rows,
-    )

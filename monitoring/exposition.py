@@ -28,6 +28,10 @@ _MEASURED = {
     "thread_count": "Threads in the archive, without the trash.",
     "message_count": "Messages in the archive, without the trash.",
     "total_tokens": "Tokens of all threads whose source tells.",
+    "search_count": "Searches of a minute.",
+    "search_p50_ms": "Milliseconds within which half of that minute's searches ended.",
+    "search_p95_ms": "Milliseconds within which 95 % of that minute's searches ended.",
+    "error_count": "Answers with a status of 500 and more in a minute.",
 }
 
 

@@ -17,7 +17,8 @@ KEEP_OFFENCES = timedelta(days=30)
 KEEP_BANS = timedelta(days=366)  # after their end
 
 _AVERAGED = ("cpu_percent", "memory_percent")
-_HIGHEST = ("queue_length", "running_jobs", "failed_jobs")
+_SUMMED = ("search_count", "error_count")
+_HIGHEST = ("queue_length", "running_jobs", "failed_jobs", "search_p50_ms", "search_p95_ms")
 _LAST = (
     *("memory_used_bytes", "memory_total_bytes", "disk_percent", "disk_free_bytes"),
     *("database_bytes", "worker_count", "thread_count", "message_count", "total_tokens"),
@@ -42,6 +43,9 @@ def _merged(rows: list[SystemMetric]) -> dict[str, float | None]:
     for name in _AVERAGED:
         known = _known(rows, name)
         merged[name] = round(sum(known) / len(known), 1) if known else None
+    for name in _SUMMED:
+        known = _known(rows, name)
+        merged[name] = sum(known) if known else None
     for name in _HIGHEST:
         merged[name] = max(_known(rows, name), default=None)
     for name in _LAST:

@@ -72,6 +72,14 @@ class Console(AdminSite):
         sections[-1]["models"].extend(rows.values())
         return [section for section in sections if section["models"]]
 
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """Add what every page says: that nothing runs in the background. One look at the cache."""
+        from threadhub.lib import cluster  # wants the apps to be ready
+
+        context = super().each_context(request)
+        context["worker_is_missing"] = context["has_permission"] and cluster.worker_count() == 0
+        return context
+
     def login(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
@@ -107,10 +115,11 @@ class Console(AdminSite):
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> TemplateResponse:
-        from monitoring import dashboard
+        from monitoring import charts, dashboard
         from projects.admin.access import user_of
 
-        context = {"dashboard": dashboard.for_user(user_of(request))}
+        wanted = request.GET.get("range", charts.USUAL)
+        context = {"dashboard": dashboard.for_user(user_of(request), wanted_range=wanted)}
         return super().index(request, context | (extra_context or {}))
 
     def get_urls(self) -> list[URLPattern | URLResolver]:

@@ -32,6 +32,11 @@ class SystemMetric(models.Model):
     queue_length = models.PositiveIntegerField(_("queue"), null=True, blank=True)
     running_jobs = models.PositiveIntegerField(_("running jobs"), null=True, blank=True)
     failed_jobs = models.PositiveIntegerField(null=True, blank=True)  # in the last 24 hours
+    # Of this minute; of an hour or day: sums, and of times the highest minute's.
+    search_count = models.PositiveIntegerField(_("searches"), null=True, blank=True)
+    search_p50_ms = models.FloatField(null=True, blank=True)
+    search_p95_ms = models.FloatField(null=True, blank=True)
+    error_count = models.PositiveIntegerField(_("errors"), null=True, blank=True)  # 5xx answers
     worker_count = models.PositiveIntegerField(_("workers"), null=True, blank=True)
     thread_count = models.PositiveBigIntegerField(_("threads"), null=True, blank=True)
     message_count = models.PositiveBigIntegerField(_("messages"), null=True, blank=True)

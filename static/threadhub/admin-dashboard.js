@@ -21,21 +21,26 @@
     const date = new Date(seconds * 1000);
     return `${two(date.getHours())}:${two(date.getMinutes())}`;
   };
+  const short = (value) => {
+    if (value >= 1e6) return `${Number((value / 1e6).toFixed(1))} M`;
+    if (value >= 1e4) return `${Number((value / 1e3).toFixed(1))} k`;
+    return Number.isInteger(value) ? value.toLocaleString() : "";
+  };
+  const fromZero = (_chart, _low, high) => [0, Math.max((high ?? 0) * 1.1, 4)];
   const draw = () => {
     const quiet = colour("--body-quiet-color");
     const line = colour("--hairline-color");
-    const accent = colour("--th-accent");
-    const second = colour("--th-second");
+    const strokes = ["--th-accent", "--th-second", "--th-third", "--th-fourth", "--th-fifth", "--th-sixth"].map(colour);
     const axis = { stroke: quiet, grid: { stroke: line, width: 1 }, ticks: { show: false }, font: "12px system-ui" };
     for (const place of document.querySelectorAll("[data-chart]")) {
-      const { columns, labels } = charts[place.dataset.chart];
-      const isBars = place.dataset.chart === "messages";
-      const format = isBars ? day : hour;
+      const { columns, labels, shape } = charts[place.dataset.chart];
+      const times = columns[0];
+      const isLong = times.length > 1 && times.at(-1) - times[0] > 3 * 86400;
       place.replaceChildren();
-      const bars = { label: labels[0], fill: accent, stroke: accent, width: 0, points: { show: false } };
+      const bars = { label: labels[0], fill: strokes[0], stroke: strokes[0], width: 0, points: { show: false } };
       bars.paths = uPlot.paths.bars({ size: [0.65, 28], radius: 0.25 });
       const lines = labels.map((label, index) => ({
-        label, stroke: index ? second : accent, width: 1.75, spanGaps: false, points: { show: columns[0].length < 3 },
+        label, stroke: strokes[index % strokes.length], width: 1.75, spanGaps: false, points: { show: times.length < 3 },
       }));
       new uPlot({
         width: place.clientWidth,
@@ -43,12 +48,12 @@
         padding: [12, 10, 0, 0],
         legend: { show: false },
         cursor: { show: false },
-        scales: { x: { time: true }, y: { range: isBars ? (_chart, _low, high) => [0, Math.max(high * 1.1, 4)] : [0, 100] } },
+        scales: { x: { time: true }, y: { range: shape === "percent" ? [0, 100] : fromZero } },
         axes: [
-          { ...axis, size: 30, space: 70, values: (_chart, ticks) => ticks.map(format) },
-          { ...axis, size: 48, values: (_chart, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? tick.toLocaleString() : "")) },
+          { ...axis, size: 30, space: 70, values: (_chart, ticks) => ticks.map(isLong ? day : hour) },
+          { ...axis, size: 52, values: (_chart, ticks) => ticks.map(short) },
         ],
-        series: [{}, ...(isBars ? [bars] : lines)],
+        series: [{}, ...(shape === "bars" ? [bars] : lines)],
       }, columns, place);
     }
   };

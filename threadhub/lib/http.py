@@ -11,11 +11,12 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 
-from threadhub.lib import logs
+from threadhub.lib import logs, telemetry
 from threadhub.lib.networks import address_of
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}\Z")
+_PROBES = {"/healthz", "/readyz"}  # 503 is what they are asked for
 TIME_ZONE_COOKIE = "threadhub_timezone"
 
 
@@ -73,6 +74,8 @@ class RequestIdMiddleware:
         finally:
             logs.request_id.reset(token)
             logs.client_address.reset(address)
+        if response.status_code >= 500 and request.path not in _PROBES:
+            telemetry.count("error")
         response["X-Request-ID"] = identifier
         return response
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from projects.models import Project
-from threadhub.lib import audit
+from threadhub.lib import audit, telemetry
 from threads.models import Thread
 from threads.search.results import SearchPage
 
@@ -36,12 +36,15 @@ def note_search(
     projects: list[str] | None = None,
     via: str = "page",
 ) -> None:
-    """Put a search on the audit log; visitors' searches find public threads only, and are not.
+    """Put a search on the audit log, and how long it took among the figures.
+
+    Visitors' searches find public threads only, and are not on the log.
 
     :param by: None for the operator at the shell, who searches everything.
     :param projects: the short names that the search was limited to, besides its own words.
     :param via: page, api or command.
     """
+    telemetry.observe("search", page.took_ms)
     if by is None or by.is_authenticated:
         audit.record(
             action="search",

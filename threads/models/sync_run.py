@@ -55,6 +55,14 @@ class SyncRun(models.Model):
         indexes = [
             # Serves the refresh history, newest first, and the figures by day.
             models.Index(fields=["-started_at"], name="sync_run_newest"),
+            # Covers the sums of the dashboard's charts, by day or hour and by project.
+            models.Index(
+                fields=[
+                    *("started_at", "project", "calls_made", "calls_avoided", "messages_new"),
+                    "threads_failed",
+                ],
+                name="sync_run_sums",
+            ),
         ]
 
     def __str__(self) -> str:
