@@ -25,7 +25,7 @@ from threads.imports.base import UNNAMED
 from threads.models import Assistant, FileReference, Message, MessageSource, Thread
 from threads.models.thread import Store
 from threads.search import keys
-from threads.sources import RemoteMessage, RemoteThread, Usage
+from threads.sources import BESIDE, RemoteMessage, RemoteThread, Usage
 
 # Messages in one transaction: about 100 ms under the write lock of SQLite.
 BATCH = 500
@@ -435,7 +435,7 @@ class _Writer:
             return
         kept = Message.objects.filter(
             thread=thread, removed_at__isnull=True, archived_at__lte=self.began_at
-        )
+        ).exclude(type__startswith=BESIDE)
         missing = [
             pk
             for pk, remote_id in kept.values_list("pk", "remote_id").iterator(chunk_size=5_000)

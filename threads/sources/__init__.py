@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from threads.sources.addresses import checked_base_url
 from threads.sources.base import (
+    BESIDE,
     BadAnswer,
     Capability,
     Credentials,
@@ -21,8 +22,10 @@ from threads.sources.base import (
     RemoteMessage,
     RemoteThread,
     Retired,
+    Runs,
     Source,
     SourceError,
+    TellsRuns,
     Throttled,
     Unavailable,
     Unsupported,
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from threads.sources.files import Files
 
 __all__ = [
+    "BESIDE",
     "BadAnswer",
     "Capability",
     "Credentials",
@@ -53,8 +57,10 @@ __all__ = [
     "RemoteMessage",
     "RemoteThread",
     "Retired",
+    "Runs",
     "Source",
     "SourceError",
+    "TellsRuns",
     "Throttled",
     "Unavailable",
     "Unsupported",

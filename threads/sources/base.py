@@ -7,10 +7,10 @@ files, so the archive has one way in.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 T = TypeVar("T")
 
@@ -159,6 +159,22 @@ class Page(Generic[T]):
     next: str | None
 
 
+# Begins the `type` of items that a store keeps beside a thread's list: a list without them says
+# nothing about whether they are still there.
+BESIDE = "run_step"
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """What the runs behind messages tell: tokens, models, and the tools that were called."""
+
+    messages: tuple[RemoteMessage, ...]  # those asked about, tool calls before what they led to
+    usage: Usage | None = None  # of the whole thread
+    calls: int = 0
+    error: SourceError | None = None
+    unread_from: str = ""  # with an error: the first message whose run is not read yet
+
+
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """How to reach a store. The key never shows in a repr."""
@@ -210,3 +226,21 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Give the connections back."""
+
+
+@runtime_checkable
+class TellsRuns(Protocol):
+    """A source whose messages come from runs of assistants that have names."""
+
+    def runs(self, remote_id: str, messages: Sequence[RemoteMessage]) -> Runs:
+        """Read the runs that wrote these messages of one thread, oldest first.
+
+        A call for each hundred runs of the thread, and one for each of theirs that had tools.
+        Never raises a `SourceError`: it is in the result, beside what was read before.
+        """
+
+    def assistant_name(self, assistant_id: str) -> str:
+        """Return what an assistant is called, "" when it has no name. One call.
+
+        :raises Gone: when there is none of that id.
+        """

@@ -8,16 +8,21 @@ from datetime import datetime
 from threads import refresh
 from threads.models import Thread
 from threads.sources import (
+    BESIDE,
     Capability,
     CursorLost,
     Denied,
     RemoteMessage,
     RemoteThread,
+    Runs,
     Source,
     SourceError,
+    TellsRuns,
     Usage,
 )
 
+# A server that fails on this often in a row is read without what stands beside the messages.
+_FAILURES_FORGIVEN = 3
 PAGE = 100  # items a call; the most that the API allows
 # Pages held in memory before they are written: a first read of a huge thread is kept in steps.
 _PAGES_A_READING = 10
@@ -38,6 +43,7 @@ class Plan:
     seen: set[str] = field(default_factory=set)
     cursor: str = ""
     is_cursor_held: bool = False
+    known_to: str = ""  # what comes up to this item was read before; "": nothing was
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +72,22 @@ class Reading:
             asks_thread=False,
             cursor=self.cursor,
             is_cursor_held=self.is_cursor_held,
+            known_to="" if self.plan.known_to in self.ids else self.plan.known_to,
         )
+
+    @property
+    def ids(self) -> list[str]:
+        return [message.remote_id for message in self.messages]
+
+    @property
+    def fresh_from(self) -> int:
+        """Return the index of the first message that no earlier visit has read to its end."""
+        known_to, ids = self.plan.known_to, self.ids
+        if not known_to:
+            return 0
+        if known_to in ids:
+            return ids.index(known_to) + 1
+        return len(ids) if self.following is not None else 0  # or it was removed upstream
 
 
 def plan_for(
@@ -86,8 +107,10 @@ def plan_for(
         is_full=reads_all,
         # A first reading that was stopped by its budget has brought the thread itself already.
         asks_thread=is_full or (thread.last_synced_at is None and thread.created_at is None),
-        asks_usage=Capability.USAGE in capabilities,
+        asks_usage=Capability.USAGE in capabilities
+        and thread.refresh_failures < _FAILURES_FORGIVEN,
         cursor="" if reads_all else thread.last_item_id,
+        known_to=thread.last_item_id if reads_all and thread.last_full_sync_at else "",
     )
 
 
@@ -106,8 +129,8 @@ def read(plan: Plan, source: Source) -> Reading:
         return _plus_call(read(again, source), reading.calls)
     except SourceError as error:
         return replace(reading, error=_confirmed(error, source))
-    if reading.error is None and plan.asks_usage and (reading.messages or plan.asks_thread):
-        reading = _read_usage(reading, source)
+    if reading.error is None and plan.asks_usage:
+        reading = _read_beside(reading, source)
     return reading
 
 
@@ -153,12 +176,43 @@ def _read_pages(reading: Reading, source: Source) -> Reading:
     return reading
 
 
-def _read_usage(reading: Reading, source: Source) -> Reading:
-    """Ask what the thread cost. It is no reason to lose the messages when that fails."""
-    if reading.following is not None:
+def _read_beside(reading: Reading, source: Source) -> Reading:
+    """Ask what the thread cost and which tools were called, if there is anything new."""
+    first = reading.fresh_from
+    fresh = reading.messages[first:]
+    if not fresh and not reading.plan.asks_thread:
         return reading
+    if isinstance(source, TellsRuns):
+        return _with_runs(reading, source.runs(reading.plan.remote_id, fresh), first)
+    if reading.following is not None:
+        return reading  # once, at the end
     try:
         usage = source.usage(reading.plan.remote_id)
-    except SourceError:
+    except SourceError:  # no reason to lose the messages
         usage = None
     return replace(reading, usage=usage, calls=reading.calls + 1)
+
+
+def _with_runs(reading: Reading, runs: Runs, first: int) -> Reading:
+    """Put what the runs tell between the messages.
+
+    Messages whose run could not be read are left for the next visit: they would stand before
+    their own tool calls for ever.
+    """
+    ids = [message.remote_id for message in runs.messages]
+    end = ids.index(runs.unread_from) if runs.unread_from in ids else len(ids)
+    reading = replace(
+        reading,
+        messages=reading.messages[:first] + runs.messages[:end],
+        usage=runs.usage,
+        calls=reading.calls + runs.calls,
+    )
+    if runs.error is None:
+        return reading
+    cursor = reading.plan.cursor
+    for message in reading.messages:
+        if not message.is_final:
+            break
+        if not message.type.startswith(BESIDE):
+            cursor = message.remote_id
+    return replace(reading, error=runs.error, cursor=cursor, following=None)

@@ -28,6 +28,7 @@ from threads.sync.choice import (
 )
 from threads.sync.connections import source_for
 from threads.sync.listing import is_listing_due, list_new
+from threads.sync.names import learn_names
 from threads.sync.writing import Outcome, write_connection_error
 
 _CHUNK = 1_000  # rows planned in one transaction, some 50 ms
@@ -79,6 +80,8 @@ def sync_batch(
                 is_full=is_full,
                 keep_going=count_and_ask,
             )
+            if tally.messages_new and tally.stopped_by is None:
+                learn_names(connection, source, now=timezone.now())
             tally.calls = source.calls
         learning.add_counts(connection.project_id, tally.learned)
     except SourceError as error:

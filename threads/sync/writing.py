@@ -107,7 +107,8 @@ def _store(
         if reading.usage is not None:
             archive.write_usage(row, reading.usage)
         is_first = row.last_full_sync_at is None
-        if reading.is_end or is_first:
+        # A pass over what is known already moves the cursor at its end only.
+        if reading.is_end or is_first or not plan.is_full:
             row.last_item_id = reading.cursor
         if reading.is_end:
             _finish(row, reading, stored, expectation)

@@ -11,7 +11,7 @@ import contextlib
 import json
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -153,10 +153,14 @@ class OpenAIServer:
         messages: Sequence[Json] = (),
         *,
         runs: Sequence[Json] = (),
+        steps: Mapping[str, Sequence[Json]] | None = None,
         created_at: int | None = 1_763_000_000,
         metadata: dict[str, str] | None = None,
     ) -> list[Json]:
-        """Add an Assistants thread and return its live list of messages."""
+        """Add an Assistants thread and return its live list of messages.
+
+        `steps` are by the id of their run.
+        """
         path = f"/threads/{thread_id}"
         self.objects[path] = {
             "id": thread_id,
@@ -166,6 +170,8 @@ class OpenAIServer:
             "tool_resources": {},
         }
         self._add_list(f"{path}/runs", runs)
+        for run_id, given in (steps or {}).items():
+            self._add_list(f"{path}/runs/{run_id}/steps", given)
         return self._add_list(f"{path}/messages", messages)
 
     def add_listed(

