@@ -25,6 +25,7 @@ BIN = Path(sys.executable).parent
 POSTGRES = "postgres://postgres@127.0.0.1:5432/threadhub_check"  # tests add "test_" to the name
 REDIS = "redis://127.0.0.1:6379/9"  # a database for each test process: this one and those after
 MOST_PROCESSES = 6  # so that 9 … 14 are enough
+OFFICES = ("soffice", "libreoffice")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 NO_TESTS = 5  # pytest's exit status when nothing was collected
 REACHES_POSTGRES = "import psycopg, sys; psycopg.connect(sys.argv[1], connect_timeout=3)"
@@ -181,6 +182,8 @@ def main() -> int:
         else:
             servers = {"DATABASE_URL": POSTGRES, "REDIS_URL": REDIS}
             check.run_tests(Step(name, [*all_tests, "--create-db"], servers))
+        if not any(shutil.which(office) for office in OFFICES):
+            check.leave_out("spreadsheets in LibreOffice", "LibreOffice is not installed.")
         if any(shutil.which(browser) for browser in BROWSERS):
             journeys = [*pytest, "-q", "--no-header", "-m", "e2e", "e2e"]
             check.run_tests(Step("browser journeys", journeys))

@@ -2,8 +2,10 @@
 
 A cell that begins with a sign such as = is run as a formula by Excel, LibreOffice or Google
 Sheets, and an archive is full of text by strangers. The rule follows OWASP's page on CSV
-injection and ASVS 5.0 V1.2.10: such text gets an apostrophe in front. It can be taken off again:
-text that begins with apostrophes and then a sign gets one more, so `original_text` is exact.
+injection and ASVS 5.0 V1.2.10: such text gets an apostrophe in front. So does, in a CSV, what a
+spreadsheet would turn into a number, an amount or a date: it has no types, and `0012` would come
+back as 12. The apostrophe can be taken off again: text that begins with apostrophes and then any
+of that gets one more, so `original_text` is exact.
 
 Excel keeps at most 32,767 UTF-16 units in a cell. Longer text is cut with a note; the exact text
 is in the JSONL export.
@@ -25,8 +27,17 @@ _INVISIBLE = (
 )
 # The signs, with their full-width and small forms, and mathematical minus.
 _SIGNS = r"=+\-@|%＝＋－＠％｜﹦﹢﹣﹫﹪−﬩⁺⁻⁼₊₋₌"
-_TRIGGER = re.compile(rf"'*(?:[{_INVISIBLE}]*[{_SIGNS}]|[\t\n])")
-_QUOTED_TRIGGER = re.compile(rf"'+(?:[{_INVISIBLE}]*[{_SIGNS}]|[\t\n])")
+_FORMULA = rf"(?:[{_INVISIBLE}]*[{_SIGNS}]|[\t\n])"
+# Digits with what stands around them in numbers, amounts, dates and times, and nothing else.
+_MONTH = "jan|feb|mar|apr|may|mai|jun|jul|aug|sep|sept|okt|oct|nov|dec|dez"
+_NUMBER = (
+    r"(?i:(?=[^\n]{0,40}\Z)(?=\D*\d)"
+    rf"(?:[\d\s.,:/'’%()–€$£¥₩₹年月日時时分秒ETZ-]|[ap]\.?m\.?|(?:{_MONTH})[a-z]{{0,6}}+)++\Z"
+    r"|(?:true|false)\Z)"
+)
+_TRIGGER = re.compile(rf"'*{_FORMULA}|'+{_NUMBER}")
+_READ_AS_NUMBER = re.compile(_NUMBER)
+_QUOTED = re.compile(rf"'+(?:{_FORMULA}|{_NUMBER})")
 
 
 def clean(text: str) -> str:
@@ -43,12 +54,16 @@ def cut(text: str, limit: int = MAX_UTF16_UNITS) -> str:
     return head + CUT_NOTE
 
 
-def safe_text(text: str) -> str:
-    """Return `text` as a cell may hold it: clean, short enough, and never a formula."""
+def safe_text(text: str, *, is_typed: bool = False) -> str:
+    """Return `text` as a cell may hold it: clean, short enough, and never a formula.
+
+    :param is_typed: the file says that this cell is a text, so it may look like a number.
+    """
     text = clean(text)
-    return cut("'" + text if _TRIGGER.match(text) else text)
+    is_read = _TRIGGER.match(text) or (not is_typed and _READ_AS_NUMBER.match(text))
+    return cut("'" + text if is_read else text)
 
 
 def original_text(cell: str) -> str:
     """Take off the apostrophe that `safe_text` put in front."""
-    return cell[1:] if _QUOTED_TRIGGER.match(cell) else cell
+    return cell[1:] if _QUOTED.match(cell) else cell

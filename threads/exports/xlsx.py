@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, BinaryIO
@@ -21,6 +22,10 @@ from threads.exports.records import ThreadRecord
 # call the file damaged.
 ROWS_PER_SHEET = 1_048_575
 
+# Workbooks write a character as _x000D_ (ECMA-376 part 1, 22.9.2.19); what only looks like that
+# must have its first underscore written so.
+_ESCAPE = re.compile("_(?=x[0-9A-Fa-f]{4}_)")
+
 
 class _Sheets:
     """Rows into as many sheets as they need, each with the header."""
@@ -36,7 +41,7 @@ class _Sheets:
         if isinstance(value, str):
             cell: Any = WriteOnlyCell(self.sheet)
             # Not through `.value`: that turns a leading "=" into a formula before it is undone.
-            cell._value = safe_text(value)
+            cell._value = _ESCAPE.sub("_x005F_", safe_text(value, is_typed=True))
             cell.data_type = "s"
         else:
             cell = WriteOnlyCell(self.sheet, value=value)

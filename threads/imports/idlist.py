@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from threads.exports.cells import original_text
 from threads.imports.base import ListedThread, Place, Problem, UnreadableFile
 from threads.imports.zips import SafeZip
 
@@ -20,6 +21,8 @@ _LONGEST_LINE = 100_000  # characters
 _LONGEST_REMARK = 20_000
 # What stores take in the path of an address.
 _ID = re.compile(r"[A-Za-z0-9_.:@=+~,-]{1,200}\Z")
+# How workbooks write a character that XML cannot hold (ECMA-376 part 1, 22.9.2.19).
+_ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 _ID_NAMES = {"thread_id", "threadid", "id", "conversation_id"}
 _REMARK_NAMES = {"remark", "remarks", "note", "備註"}
 
@@ -69,9 +72,8 @@ def _columns(row: Sequence[str]) -> tuple[int, int] | None:
 
 
 def _cell(row: Sequence[str], index: int) -> str:
-    """Return a cell's text. The apostrophe that spreadsheets put before formulas is none of it."""
-    text = row[index].strip() if 0 <= index < len(row) else ""
-    return text[1:] if text[:1] == "'" and text[1:2] in {"=", "+", "-", "@", "'"} else text
+    """Return a cell's text. The apostrophe that exports put before formulas is none of it."""
+    return original_text(row[index]).strip() if 0 <= index < len(row) else ""
 
 
 def _sheet(path: Path) -> Iterator[list[str]]:
@@ -101,7 +103,11 @@ def _first(rows: Iterable[Sequence[object]]) -> list[str]:
 
 
 def _texts(row: Sequence[object]) -> list[str]:
-    return ["" if cell is None else str(cell) for cell in row]
+    return ["" if cell is None else _ESCAPED.sub(_character, str(cell)) for cell in row]
+
+
+def _character(match: re.Match[str]) -> str:
+    return chr(int(match[1], 16))
 
 
 def _lines(path: Path) -> Iterator[list[str]]:

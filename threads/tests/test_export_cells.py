@@ -7,45 +7,45 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from threads.exports import cells
-
-ATTACKS = [
-    "=1+1",
-    "+1+1",
-    "-2+3+cmd|' /C calc'!D2",
-    "@SUM(1,2)",
-    "|x",
-    "%1+1",
-    "\t=1+1",
-    "\r=1+1",
-    "\n=cmd|'/c calc'!A0",
-    "\x00=1",
-    "\ud800=1",
-    "  =1+1",
-    "\ufeff=1+1",
-    "\u200b\u200b=1+1",
-    "\u3000=1+1",
-    "\u2028=1",
-    "\x7f=1",
-    "\x1b=1",
-    "＝1+1",
-    "－1",
-    "−1",
-    '=HYPERLINK("https://example.org/?"&A1)',
-    "'=1+1",
-    "''=1+1",
-]
+from threads.tests.formula_attacks import ATTACKS, FORMULAS, REWRITTEN
 
 
-@pytest.mark.parametrize("attack", ATTACKS)
+@pytest.mark.parametrize("attack", [*FORMULAS, *REWRITTEN])
 def test_it_puts_an_apostrophe_before_whatever_could_be_a_formula(attack: str) -> None:
     cell = cells.safe_text(attack)
 
     assert cell.startswith("'")
-    assert cells.original_text(cell) == cells.clean(attack)
+
+
+@pytest.mark.parametrize("is_typed", [True, False])
+def test_it_gives_every_attack_back(is_typed: bool) -> None:
+    for attack in ATTACKS:
+        cell = cells.safe_text(attack, is_typed=is_typed)
+
+        assert cells.original_text(cell) == cells.clean(attack)
+
+
+@pytest.mark.parametrize("text", ["0012", "1E5", "SEPT2", "2026-01-02", "$5", "TRUE"])
+def test_it_leaves_a_number_alone_where_the_cell_is_typed_as_text(text: str) -> None:
+    assert cells.safe_text(text, is_typed=True) == text
 
 
 @pytest.mark.parametrize(
-    "text", ["refund", "a=b", "1+1", "'quoted'", "", "退款", "<>1", "（=", "🙂"]
+    "text",
+    [
+        "refund",
+        "a=b",
+        "1+1",
+        "'quoted'",
+        "",
+        "退款",
+        "<>1",
+        "（=",
+        "🙂",
+        "A-58213",
+        "conv_1",
+        "2 parcels",
+    ],
 )
 def test_it_leaves_other_text_as_it_is(text: str) -> None:
     assert cells.safe_text(text) == text
@@ -72,9 +72,9 @@ def test_it_keeps_text_that_just_fits() -> None:
     assert cells.safe_text(text) == text
 
 
-@given(st.text(alphabet=st.characters(), max_size=60))
-def test_it_gives_back_what_went_in(text: str) -> None:
-    cell = cells.safe_text(text)
+@given(st.text(alphabet=st.characters(), max_size=60), st.booleans())
+def test_it_gives_back_what_went_in(text: str, is_typed: bool) -> None:
+    cell = cells.safe_text(text, is_typed=is_typed)
 
     assert cells.original_text(cell) == cells.clean(text)
     assert not cell.lstrip().startswith(("=", "+", "-", "@"))

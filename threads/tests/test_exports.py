@@ -27,6 +27,8 @@ from threads import actions, search, tasks
 from threads.exports import ExportOrder, order
 from threads.exports.kept import KEPT, export_path
 from threads.exports.selection import found_threads
+from threads.imports.base import ListedThread
+from threads.imports.idlist import read_ids
 from threads.models import Job, MessageSource, Thread
 from threads.search.query import parse
 from threads.tests.factories import NOW, make_conversation, make_project
@@ -383,3 +385,19 @@ def test_it_loads_no_file_format_in_the_web_process() -> None:
     )
 
     assert answer.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("form", ["xlsx", "csv"])
+def test_it_reads_remarks_back_from_a_spreadsheet(form: str, tmp_path: Path) -> None:
+    remarks = ["=1+1", "'=1", "＝SUM(1)", "0012", "'0012", "a_x000D_b", "3 Jan", "plain"]
+    shop = make_project("Shop", slug="shop")
+    for number, remark in enumerate(remarks):
+        make_sourced("one", project=shop, external_id=f"{number}", remark=remark)
+    path = tmp_path / f"ids.{form}"
+    call_command("export_threads", project=["shop"], format=form, rows="threads", output=str(path))
+
+    listed = [row for row in read_ids(path) if isinstance(row, ListedThread)]
+
+    assert {row.external_id: row.remark for row in listed} == {
+        f"{number}": remark for number, remark in enumerate(remarks)
+    }
