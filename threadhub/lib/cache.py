@@ -7,18 +7,34 @@ write lock. The file holds nothing worth keeping: it may be deleted while Thread
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import sqlite3
 import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
 
 _FOREVER = 253_402_300_799.0  # the last second of the year 9999, as Unix time
+_ATTEMPTS = 20  # at switching a new file to WAL: four seconds
 _PRUNE_EVERY = 2_000  # writes between two removals of what has expired
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch the file to WAL. The time-out does not hold while several processes do it at once."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if attempt == _ATTEMPTS - 1:
+                raise
+            time.sleep(0.02 * (attempt + 1))
+        else:
+            return
 
 
 class AtomicCache(BaseCache):
@@ -37,7 +53,7 @@ class AtomicCache(BaseCache):
         if getattr(self._local, "pid", None) != os.getpid():  # first use, or after a fork
             Path(self._path).parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(self._path, timeout=20, isolation_level=None)
-            connection.execute("PRAGMA journal_mode=WAL")
+            _use_wal(connection)
             connection.execute("PRAGMA synchronous=OFF")
             connection.execute(
                 "CREATE TABLE IF NOT EXISTS entry"
@@ -57,6 +73,11 @@ class AtomicCache(BaseCache):
         if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63:
             return value
         return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+
+    @staticmethod
+    def _unpack(value: Any) -> Any:
+        # Only this class writes to the file, which lies in the data folder (mode of the owner).
+        return pickle.loads(value) if isinstance(value, bytes) else value  # noqa: S301
 
     def _prune_sometimes(self, connection: sqlite3.Connection) -> None:
         self._writes += 1
@@ -90,10 +111,7 @@ class AtomicCache(BaseCache):
             )
             .fetchone()
         )
-        if row is None:
-            return default
-        # Only this class writes to the file, which lies in the data folder (mode of the owner).
-        return pickle.loads(row[0]) if isinstance(row[0], bytes) else row[0]  # noqa: S301
+        return default if row is None else self._unpack(row[0])
 
     def set(
         self, key: str, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
@@ -108,6 +126,36 @@ class AtomicCache(BaseCache):
                 self._expires_at(timeout),
             ],
         )
+
+    def get_many(self, keys: Iterable[str], version: int | None = None) -> dict[str, Any]:
+        """Return what there is of `keys`, by one statement."""
+        names = {self.make_and_validate_key(key, version=version): key for key in keys}
+        rows = self._connection().execute(
+            "SELECT entry.key, entry.value FROM json_each(?) wanted"
+            " CROSS JOIN entry ON entry.key = wanted.value WHERE entry.expires_at > ?",
+            [json.dumps(list(names)), time.time()],
+        )
+        return {names[name]: self._unpack(value) for name, value in rows}
+
+    def set_many(
+        self, data: dict[str, Any], timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
+    ) -> list[str]:
+        """Keep all of `data` in one transaction."""
+        connection = self._connection()
+        self._prune_sometimes(connection)
+        expires_at = self._expires_at(timeout)
+        rows = [
+            (self.make_and_validate_key(key, version=version), self._pack(value), expires_at)
+            for key, value in data.items()
+        ]
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            connection.executemany("INSERT OR REPLACE INTO entry VALUES (?, ?, ?)", rows)
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+        return []
 
     def incr(self, key: str, delta: int = 1, version: int | None = None) -> int:
         """Add `delta` to an integer and return the sum; the key keeps its expiry.

@@ -169,3 +169,12 @@ def test_it_opens_the_file_anew_after_a_fork(cache: AtomicCache) -> None:
 
     assert os.waitstatus_to_exitcode(status) == 0
     assert cache.get("hits") == 1
+
+
+def test_it_keeps_and_returns_many_at_once(tmp_path: Path) -> None:
+    cache = AtomicCache(str(tmp_path / "cache.sqlite3"), {})
+
+    cache.set_many({f"n{number}": [number] for number in range(2_000)}, 60)
+    cache.set("old", 1, -1)
+
+    assert cache.get_many(["n0", "n1999", "old", "missing"]) == {"n0": [0], "n1999": [1999]}

@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from threads import content
+from threads.content.allowed import SANITISER
+from threads.content.markdown import _MARKDOWN
 
-TAGS = set("p br hr strong em s a code pre blockquote div span h3 h4 h5 h6 ul ol li".split())  # noqa: SIM905
+TAGS = set("p br hr strong em s a code pre blockquote div span sup h3 h4 h5 h6 ul ol li".split())  # noqa: SIM905
 TAGS |= {"table", "thead", "tbody", "tr", "th", "td", "html", "head", "body", "mark"}
 ATTRIBUTES = {"class", "href", "title", "rel", "start"}
 
@@ -228,14 +230,55 @@ def test_it_reads_json_and_shows_its_letters() -> None:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_the_allow_list_holds_without_the_parser(text: str) -> None:
-    assert_harmless(content._SANITISER.clean(text))
+    assert_harmless(SANITISER.clean(text))
 
 
 def test_the_parser_holds_without_the_allow_list() -> None:
-    made = content._MARKDOWN.render(
-        "<script>x</script> <b>y</b>\n\n<img src=x>\n\n![p](https://x.org)"
-    )
+    made = _MARKDOWN.render("<script>x</script> <b>y</b>\n\n<img src=x>\n\n![p](https://x.org)")
 
     assert "&lt;script&gt;" in made
     assert "&lt;b&gt;" in made
     assert "<img" not in made
+
+
+def test_it_makes_marks_of_citations_readable() -> None:
+    made = content.markdown(
+        "Open\u2019til six【4:0†source】【4:1†hours.pdf】\ue200cite\ue202turn0search0\ue201"
+        " **or** \ue2002\ue201 [x](https://e.example '\ue2003\ue201')"
+    )
+
+    assert '<sup class="cite">[†]</sup><sup class="cite">[hours.pdf]</sup>' in made
+    assert '<sup class="cite">[2]</sup>' in made
+    assert not re.search("[\ue200-\ue206]|turn0", made)
+    assert_harmless(made)
+
+
+def test_it_renders_a_text_once_and_then_takes_it_from_the_cache(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pieces = [("markdown", f"*unlike* any other {id(monkeypatch)}"), ("code:json", "[1]")]
+    first = content.render_many(pieces)
+
+    monkeypatch.setattr("threads.content.kept.render", lambda *_: "rendered again")
+
+    assert content.render_many(pieces) == first
+    assert content.render_many([("markdown", "*new*")]) == ["rendered again"]
+
+
+def test_it_never_answers_with_another_text_of_the_same_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("threads.content.kept._PLACES", 1)
+
+    assert content.render_many([("markdown", "*one*")]) == ["<p><em>one</em></p>\n"]
+    assert content.render_many([("markdown", "*two*")]) == ["<p><em>two</em></p>\n"]
+
+
+def test_it_colours_a_page_of_code_over_several_readings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("threads.content.kept.COLOURED_AT_ONCE", 50)
+    blocks = [("markdown", f"```python\nreturn '{letter * 30}'\n```") for letter in "ab"]
+
+    first, second = content.render_many(blocks), content.render_many(blocks)
+
+    assert ["<span" in html for html in first] == [True, False]
+    assert all("<span" in html for html in second)

@@ -1,0 +1,223 @@
+"""What the reading pages cost the server: cold, warm, and in a thread of 10,000 messages.
+
+    python benchmarks/reading.py [--rounds 9]
+
+Makes an archive of its own in a temporary folder: a thread of 200 messages that no two of are
+alike, with lists, tables and code as assistants write them, and one of 10,000. Prints CPU
+milliseconds of the server per page. *Cold* is the first reading ever: a new process that has
+answered one other page, nothing rendered before; *restarted* is the same once the pages have
+been read by another process; *warm* is the median of later ones. Also the bytes of the pages.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+SHORT, LONG = 200, 10_000  # messages
+WORDS = (
+    "order parcel refund invoice delivery address password account query index table server "
+    "please thanks today error result value customer warehouse label report number change "
+    "because however without between before after would could should every several first"
+).split()
+
+
+def _sentence(rng: random.Random, length: int) -> str:
+    words = rng.choices(WORDS, k=length)
+    if rng.random() < 0.3:
+        words[rng.randrange(length)] = f"**{rng.choice(WORDS)}**"
+    if rng.random() < 0.3:
+        words[rng.randrange(length)] = f"`{rng.choice(WORDS)}_{rng.randrange(99)}`"
+    return " ".join(words).capitalize() + "."
+
+
+def _paragraph(rng: random.Random) -> str:
+    return " ".join(_sentence(rng, rng.randint(6, 16)) for _ in range(rng.randint(2, 4)))
+
+
+def _table(rng: random.Random) -> str:
+    rows = [f"| {rng.choice(WORDS)} | {rng.randrange(900)} | {_sentence(rng, 5)} |"] * 1
+    rows += [
+        f"| {rng.choice(WORDS)} {number} | {rng.randrange(900)} | {_sentence(rng, 5)} |"
+        for number in range(4)
+    ]
+    return "\n".join(["| Item | Count | Remark |", "|---|--:|---|", *rows])
+
+
+def _code(rng: random.Random) -> str:
+    name = rng.choice(WORDS)
+    lines = [f"def {name}(rows: list[int], limit: int = {rng.randrange(99)}) -> dict[str, int]:"]
+    lines.append(f'    """Count the {name} of {rng.randrange(10**6)}."""')
+    for number in range(rng.randint(6, 14)):
+        lines.append(f"    {rng.choice(WORDS)}_{number} = sum(rows[:{number}]) + {rng.random():.4f}")
+    lines.append(f"    return {{'{name}': len(rows)}}  # {rng.choice(WORDS)}")
+    return "```python\n" + "\n".join(lines) + "\n```"
+
+
+def text_of(number: int) -> str:
+    """Return what message `number` says: questions are short, each answer has some structure."""
+    rng = random.Random(number)  # noqa: S311 - the same archive every time
+    if number % 2:
+        return " ".join(_sentence(rng, rng.randint(5, 14)) for _ in range(rng.randint(1, 3)))
+    parts = [_paragraph(rng), "\n".join(f"- {_sentence(rng, 8)}" for _ in range(rng.randint(3, 6)))]
+    if number % 6 == 0:
+        parts.insert(1, _code(rng))
+    if number % 10 == 0:
+        parts.append(_table(rng))
+    if number % 8 == 0:
+        parts.insert(0, f"## {_sentence(rng, 4)}")
+    return "\n\n".join([*parts, _paragraph(rng)])
+
+
+def fill() -> dict[str, str]:
+    """Write the archive; return the addresses of the two threads."""
+    from django.db import transaction
+
+    with transaction.atomic():
+        return _filled()
+
+
+def _filled() -> dict[str, str]:
+    from projects.models import Project
+    from threads.models import Message, Thread
+    from threads.search import keys
+
+    project = Project.objects.create(name="Support", slug="support", visibility="public")
+    now = datetime.now(tz=UTC)
+    addresses = {}
+    for label, count in (("short", SHORT), ("long", LONG)):
+        thread = Thread.objects.create(
+            project=project,
+            external_id=f"conv_{label}",
+            store="conversations",
+            title=f"A thread of {count:,} messages",
+            created_at=now - timedelta(days=30),
+            last_message_timestamp=now,
+            message_count=count,
+            item_count=count,
+        )
+        times = [now - timedelta(minutes=count - number) for number in range(1, count + 1)]
+        Message.objects.bulk_create(
+            [
+                Message(
+                    thread=thread,
+                    project=project,
+                    position=number,
+                    remote_id=f"msg_{number}",
+                    role="user" if number % 2 else "assistant",
+                    text=text_of(number + (count if label == "long" else 0)),
+                    model="" if number % 2 else "gpt-5-mini",
+                    input_tokens=None if number % 2 else 500 + number,
+                    output_tokens=None if number % 2 else 100 + number,
+                    created_at=sent,
+                    time_source="given",
+                    search_key=key,
+                )
+                for number, sent, key in zip(
+                    range(1, count + 1), times, keys.allocate(times), strict=True
+                )
+            ],
+            batch_size=1_000,
+        )
+        addresses[label] = thread.get_absolute_url()
+    return addresses
+
+
+def _setup() -> Any:
+    os.environ["DJANGO_SETTINGS_MODULE"] = "threadhub.settings"
+    sys.path.insert(0, str(ROOT))
+    import django
+
+    django.setup()
+    from django.conf import settings
+    from django.test import Client
+
+    settings.ALLOWED_HOSTS = ["testserver"]
+    settings.THREADHUB_RATES = dict.fromkeys(settings.THREADHUB_RATES, "100000/s")
+    return Client()
+
+
+def _cost(client: Any, address: str) -> tuple[float, float, bytes]:
+    """Return CPU and wall milliseconds of one request, and its answer."""
+    cpu, wall = time.process_time(), time.perf_counter()
+    answer = client.get(address)
+    took = (time.process_time() - cpu) * 1_000, (time.perf_counter() - wall) * 1_000
+    assert answer.status_code == 200, address
+    return (*took, answer.content)
+
+
+def read(addresses: list[str], rounds: int) -> None:
+    """Answer each address in this process, the first time and again; print the costs as JSON."""
+    client = _setup()
+    client.get("/help/search/")  # the process has answered something: middleware, base template
+    for address in addresses:
+        cold_cpu, cold_wall, body = _cost(client, address)
+        later = [_cost(client, address)[:2] for _ in range(rounds)]
+        found = {
+            "cold": cold_cpu,
+            "cold_wall": cold_wall,
+            "warm": statistics.median(cpu for cpu, _wall in later) if later else None,
+            "bytes": len(body),
+            "gzip": len(gzip.compress(body, 6)),
+        }
+        print(json.dumps(found), flush=True)
+
+
+def in_new_process(addresses: list[str], rounds: int) -> list[dict[str, Any]]:
+    command = [sys.executable, __file__, "--read", *addresses, "--rounds", str(rounds)]
+    answer = subprocess.run(command, check=True, capture_output=True, text=True)
+    return [json.loads(line) for line in answer.stdout.splitlines()]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--read", nargs="+", metavar="ADDRESS", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.read:
+        read(options.read, options.rounds)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["THREADHUB_DATA_DIR"] = folder
+        os.environ["DATABASE_URL"] = f"sqlite:///{folder}/threadhub.sqlite3"
+        _setup()
+        from django.core.cache import cache
+        from django.core.management import call_command
+
+        call_command("migrate", verbosity=0)
+        call_command("collectstatic", verbosity=0, interactive=False)
+        addresses = fill()
+        short, long = addresses["short"], addresses["long"]
+        pages = {
+            "thread of 200": short,
+            "the same, opened at a hit": f"{short}?q=warehouse#m-50",
+            "thread of 10,000": long,
+            "the same, in its middle": f"{long}?at=5000",
+            "the same, opened at a hit": f"{long}?q=warehouse&at=9000",
+            "search page": "/?q=warehouse",
+        }
+        print(f"{'CPU ms':28} {'cold':>7} {'restarted':>9} {'warm':>6} {'bytes':>9} {'gzip':>8}")
+        for label, address in pages.items():
+            cache.clear()
+            (cold,) = in_new_process([address], 0)
+            (warm,) = in_new_process([address], options.rounds)
+            print(
+                f"{label:28} {cold['cold']:7.1f} {warm['cold']:9.1f} {warm['warm']:6.1f}"
+                f" {warm['bytes']:9,} {warm['gzip']:8,}"
+            )
+
+
+if __name__ == "__main__":
+    main()
