@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.urls import get_resolver
-
 from threadhub.lib.tied import die_with_parent
 
 
 def when_ready(_server: Any) -> None:
-    """Import every page once, before the workers are made: they share it, and answer at once."""
-    _ = get_resolver().url_patterns
+    """Make everything ready once, before the workers are made: they share it."""
+    from threads.views.ready import warm_up
+
+    warm_up()
 
 
 def post_fork(server: Any, _worker: Any) -> None:

@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Iterable
 
 import nh3
-from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
 from threads.content.characters import visible
@@ -45,15 +44,16 @@ def highlight(safe_html: str, spans: Spans) -> tuple[SafeString, int]:
     made: list[str] = []
     first = 0
     for piece, start, text in zip(pieces, starts, texts, strict=True):
-        if piece[0] == "<":
-            made.append(piece)
+        if piece[0] != "<":
+            while first < len(found) and found[first][1] <= start:
+                first += 1
+        if piece[0] == "<" or first == len(found) or found[first][0] >= start + len(text):
+            made.append(piece)  # as it came: most pieces have no match
             continue
-        while first < len(found) and found[first][1] <= start:
-            first += 1
         at, index = 0, first
         while index < len(found) and found[index][0] < start + len(text):
             begin, end = max(found[index][0] - start, 0), min(found[index][1] - start, len(text))
-            made.append(f"{escape(text[at:begin])}<mark>{escape(text[begin:end])}</mark>")
+            made.append(f"{html.escape(text[at:begin])}<mark>{html.escape(text[begin:end])}</mark>")
             at, index = end, index + 1
-        made.append(escape(text[at:]))
+        made.append(html.escape(text[at:]))
     return mark_safe("".join(made)), len(found)  # noqa: S308 - the tags as they came, text escaped

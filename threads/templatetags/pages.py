@@ -8,7 +8,6 @@ from functools import lru_cache
 from django import template
 from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.utils import formats, timezone
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language, pgettext
 
@@ -32,20 +31,31 @@ def _date_words(day: date, language: str) -> str:
     return formats.date_format(day, pgettext("date format", "j M Y"))
 
 
+@lru_cache(maxsize=4096)
+def _ago(minutes: int, language: str) -> str:
+    """How long ago, or how long until, in words; they change with the minute at the most."""
+    return str(naturaltime(timezone.now() - timedelta(minutes=minutes)))
+
+
 @register.simple_tag
 def moment(value: datetime | None, *, with_time: bool = False) -> SafeString | str:
     """Show a time: how long ago for a week, then the date; exact time and zone in the title."""
     if value is None:
         return "—"
-    local = timezone.localtime(value)
-    is_recent = abs(timezone.now() - value) < _RELATIVE_FOR
-    words = _date_words(local.date(), get_language() or "")
-    older = f"{words}, {local:%H:%M}" if with_time else words
-    return format_html(
+    local, language = timezone.localtime(value), get_language() or ""
+    ago = timezone.now() - value
+    if abs(ago) >= _RELATIVE_FOR:
+        words = _date_words(local.date(), language)
+        shown = f"{words}, {local:%H:%M}" if with_time else words
+    elif abs(ago) < timedelta(minutes=1):
+        shown = str(naturaltime(value))
+    else:
+        shown = _ago(int(ago / timedelta(minutes=1)), language)
+    return content.fill(
         '<time datetime="{}" title="{}">{}</time>',
         value.astimezone(UTC).isoformat(timespec="seconds"),
         f"{local:%Y-%m-%d %H:%M:%S} {local.tzname()}",
-        naturaltime(value) if is_recent else older,
+        shown,
     )
 
 
@@ -55,7 +65,7 @@ def exact_moment(value: datetime | None) -> SafeString | str:
     if value is None:
         return "—"
     local = timezone.localtime(value)
-    return format_html(
+    return content.fill(
         '<time datetime="{}">{} {}</time>',
         value.astimezone(UTC).isoformat(timespec="seconds"),
         f"{local:%Y-%m-%d %H:%M}",

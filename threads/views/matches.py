@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 
 from threads.content import Spans
 from threads.models import Thread
 from threads.search.conditions import is_spoken, wants_aside
 from threads.search.excerpts import Marker
+from threads.search.in_thread import keys_in
 from threads.search.query import (
     And,
     DateRange,
@@ -26,6 +27,8 @@ from threads.search.query import (
 from threads.search.results import Hit
 
 MAX_HITS = 1_000  # that previous and next walk through
+_SHORT = 500  # messages whose texts are read sooner, 5 µs each, than the index is asked
+_AT_ONCE = 500  # messages read by one statement
 _Test = Callable[[str, str, datetime | None], bool]  # of a message's text, role and time
 
 
@@ -41,23 +44,43 @@ def hits_in(thread: Thread, query: Query) -> tuple[int, ...]:
     """Return the positions of the thread's messages that match, in order, up to MAX_HITS.
 
     Where none has all that was asked, those with some of the words, as the search itself does.
-    One query; reads the thread's texts, some 5 µs of work for each. Tool calls count as well.
+    Tool calls count as well. One query for a short thread; for a long one two to ask the index
+    where its words are, and one for each 500 texts that have some.
     """
     spans = spans_of(query)
     if spans is None or query.expression is None:
         return ()
     test = _test_of(query.expression)
     hits, partial = [], []
-    rows = thread.messages.order_by("position").values_list(
-        "position", "text", "role", "created_at"
-    )
-    for position, text, role, created_at in rows.iterator(chunk_size=1_000):
+    for position, text, role, created_at in _candidates(thread, query):
         if next(iter(spans(text)), None) is None:
             continue
         partial.append(position)
         if test(text, role, created_at):
             hits.append(position)
+            if len(hits) == MAX_HITS:
+                break
     return tuple((hits or partial)[:MAX_HITS])
+
+
+def _candidates(thread: Thread, query: Query) -> Iterator[tuple[int, str, str, datetime | None]]:
+    """Yield (position, text, role, time) of the messages that may match, in order."""
+    columns = ("position", "text", "role", "created_at")
+    messages = thread.messages.order_by("position").values_list(*columns)
+    keys = keys_in(thread, query.terms) if thread.item_count > _SHORT else None
+    if keys is None:
+        yield from messages.iterator(chunk_size=_AT_ONCE)
+        return
+    positions: list[int] = []
+    for some in _batched(keys, _AT_ONCE):
+        rows = thread.messages.filter(search_key__in=some)
+        positions += rows.values_list("position", flat=True)
+    for places in _batched(sorted(positions), _AT_ONCE):
+        yield from messages.filter(position__in=places)
+
+
+def _batched(values: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    return (values[start : start + size] for start in range(0, len(values), size))
 
 
 def further_hits_of(

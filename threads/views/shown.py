@@ -1,222 +1,148 @@
-"""Messages as the thread page shows them: rendered, marked, folded."""
+"""What a message holds, for the thread page: its parts, what it cites, the line it folds to."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from itertools import groupby
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from django.urls import reverse
-from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _
+from django.db.models import QuerySet
 
 from threads import content
-from threads.attachments import cached_file, is_file_id
 from threads.models import Message
 from threads.sources import is_embedded
-from threads.templatetags.pages import moment
 
-_ASIDES = {
-    Message.Kind.TOOL_CALL,
-    Message.Kind.TOOL_OUTPUT,
-    Message.Kind.REASONING,
-    Message.Kind.UNKNOWN,
-}
-_LINES = {Message.Kind.EVENT, Message.Kind.COMPACTION}
+ASIDES = frozenset(
+    {
+        Message.Kind.TOOL_CALL,
+        Message.Kind.TOOL_OUTPUT,
+        Message.Kind.REASONING,
+        Message.Kind.UNKNOWN,
+    }
+)
+LINES = frozenset({Message.Kind.EVENT, Message.Kind.COMPACTION})
 _MAX_PREVIEW = 160  # characters of a folded message that one line can show
 
 
-@dataclass(frozen=True, slots=True)
-class ShownPart:
-    """A piece of a message. kind: prose, code, refusal, reasoning, image, file, audio."""
+class Row(NamedTuple):
+    """The columns that a page shows of a message; as rows they cost a fifth of instances."""
 
+    position: int
+    branch: int
+    role: str
     kind: str
-    html: SafeString | str = ""
-    name: str = ""
-    link: str = ""  # safe to link to; empty where there is none
-    detail: str = ""  # type, id or host of a file
-    address: str = ""  # where the file itself can be had here; empty where it cannot
-
-
-@dataclass(frozen=True, slots=True)
-class ShownSource:
-    """What a message cites."""
-
-    title: str
-    link: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ShownMessage:
-    message: Message
-    parts: tuple[ShownPart, ...]
-    sources: tuple[ShownSource, ...]
-    preview: str
-    is_hit: bool
-    role: str  # in the reader's language
-    icon: str
-    colour: str  # the class that colours it: a role
-    speaker: str  # the assistant's or author's name
-    when: SafeString | str
-    has_badges: bool
-    previous_hit: str = ""  # where the one before is: an address; empty where there is none
-    next_hit: str = ""
+    type: str
+    text: str
+    name: str
+    model: str
+    assistant_id: int | None
+    is_final: bool
+    is_hidden: bool
+    created_at: datetime | None
+    time_source: str
+    removed_at: datetime | None
+    edited_at: datetime | None
+    input_tokens: int | None
+    output_tokens: int | None
+    source__parts: list[object] | None
 
     @property
     def is_aside(self) -> bool:
         """Whether it is folded to one line: tool calls, their output, reasoning."""
-        return self.message.kind in _ASIDES
+        return self.kind in ASIDES
 
     @property
     def is_line(self) -> bool:
         """Whether it is an event between messages rather than a message."""
-        return self.message.kind in _LINES
+        return self.kind in LINES
+
+
+def rows_of(messages: QuerySet[Message]) -> list[Row]:
+    """Read messages in the order of the thread; one query."""
+    values = messages.order_by("position").values_list(*Row._fields)
+    return [Row._make(each) for each in values]
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
-    """Messages of one branch in a row. Branch 0 is the conversation as it is shown."""
+class Part:
+    """A piece of a message. kind: prose, code, refusal, reasoning, image, file, audio."""
 
-    branch: int
-    messages: tuple[ShownMessage, ...]
-
-    @property
-    def has_hit(self) -> bool:
-        return any(shown.is_hit for shown in self.messages)
-
-
-def shown(
-    messages: Iterable[Message],
-    *,
-    spans: content.Spans | None = None,
-    hits: tuple[int, ...] = (),
-    address_of: Callable[[int], str] = "#m-{}".format,
-) -> list[ShownMessage]:
-    """Render `messages`; `spans` finds the words to mark, `hits` are positions, in order.
-
-    `address_of` makes the link to the message at a position.
-    """
-    order = {position: index for index, position in enumerate(hits)}
-    looks = _looks()
-    rendered = []
-    for message in messages:
-        index = order.get(message.position)
-        parts, sources = _parts(message)
-        is_last = index is None or index + 1 == len(hits)
-        name, icon, colour = (
-            looks.get(message.kind) or looks.get(message.role) or looks[Message.Role.UNKNOWN]
-        )
-        speaker = str(message.assistant) if message.assistant else message.name
-        rendered.append(
-            ShownMessage(
-                message=message,
-                parts=tuple(_marked(part, spans) for part in parts) if spans else parts,
-                sources=sources,
-                preview=_preview(message),
-                is_hit=index is not None,
-                role=name,
-                icon=icon,
-                colour=colour or message.role,
-                speaker=content.plain(speaker, 60) if speaker else "",
-                when=moment(message.created_at, with_time=True) if message.created_at else "",
-                has_badges=_has_badges(message),
-                previous_hit=address_of(hits[index - 1]) if index else "",
-                next_hit="" if index is None or is_last else address_of(hits[index + 1]),
-            )
-        )
-    return rendered
+    kind: str
+    piece: content.Piece | None = None  # what is to be rendered
+    name: str = ""
+    link: str = ""  # safe to link to; empty where there is none
+    file_id: str = ""
+    detail: str = ""  # type, id or host of a file
 
 
-def _looks() -> dict[str, tuple[str, str, str]]:
-    """Return (name, icon, colour) by kind and by role; kinds count first, "" is the role's own."""
-    return {
-        Message.Kind.TOOL_CALL: (_("Tool call"), "wrench", "tool"),
-        Message.Kind.TOOL_OUTPUT: (_("Tool output"), "terminal", "tool"),
-        Message.Kind.REASONING: (_("Reasoning"), "brain", ""),
-        Message.Role.USER: (_("User"), "user-round", "user"),
-        Message.Role.ASSISTANT: (_("Assistant"), "bot", "assistant"),
-        Message.Role.TOOL: (_("Tool"), "wrench", "tool"),
-        Message.Role.SYSTEM: (_("System"), "settings-2", "system"),
-        Message.Role.DEVELOPER: (_("Developer"), "braces", "developer"),
-        Message.Role.UNKNOWN: (_("Unknown"), "message-square", "unknown"),
-    }
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a message cites."""
+
+    title: str
+    link: str = ""
+    file_id: str = ""
 
 
-def _has_badges(message: Message) -> bool:
-    """Whether there is more to say than who and when; most messages need no look at the rest."""
-    return bool(
-        message.removed_at
-        or message.edited_at
-        or message.is_hidden
-        or not message.is_final
-        or message.model
-        or message.input_tokens is not None
-        or message.output_tokens is not None
-        or message.time_source != Message.TimeSource.GIVEN
-    )
-
-
-def stretches(messages: Iterable[ShownMessage]) -> list[Stretch]:
-    """Put messages of other branches together, so that they can be folded."""
-    grouped = groupby(messages, key=lambda shown: shown.message.branch)
-    return [Stretch(branch, tuple(members)) for branch, members in grouped]
-
-
-def _marked(part: ShownPart, spans: content.Spans) -> ShownPart:
-    if not part.html:
-        return part
-    html, _ = content.highlight(part.html, spans)
-    return replace(part, html=html)
-
-
-def _preview(message: Message) -> str:
-    """Return the line that stands for a folded message; a call without the tool's name."""
-    if message.kind not in _ASIDES | _LINES:
-        return ""
-    return content.plain(_body(message)[: 4 * _MAX_PREVIEW], _MAX_PREVIEW)
-
-
-def _body(message: Message) -> str:
-    """Return the text of a message; a tool call's begins with the tool's name, for search."""
-    if message.kind == Message.Kind.TOOL_CALL and message.name:
-        return message.text.removeprefix(message.name).lstrip("\n")
-    return message.text
-
-
-def _parts(message: Message) -> tuple[tuple[ShownPart, ...], tuple[ShownSource, ...]]:
-    kept = getattr(message, "source", None)
-    given = kept.parts if kept is not None and isinstance(kept.parts, list) else []
+def parts_of(row: Row) -> tuple[list[Part], list[Source]]:
+    """Return a message's parts, and what they cite in the order of its numbers."""
+    given = row.source__parts if isinstance(row.source__parts, list) else []
     pieces = [piece for piece in given if isinstance(piece, dict)]
     if not pieces:
-        pieces = [{"kind": "text", "text": _body(message)}] if message.text else []
-    parts = tuple(_part(message, piece) for piece in pieces)
-    cited: dict[ShownSource, None] = {}
+        pieces = [{"kind": "text", "text": _body(row)}] if row.text else []
+    cited: dict[Source, int] = {}
+    parts = []
     for piece in pieces:
-        cited |= dict.fromkeys(_sources(message, piece.get("annotations")))
-    return parts, tuple(cited)
+        numbers = {}
+        for mark, source in _sources(piece.get("annotations")):
+            numbers[mark] = cited.setdefault(source, len(cited) + 1)
+        parts.append(_part(row, piece, numbers))
+    return parts, list(cited)
 
 
-def _part(message: Message, piece: Mapping[str, Any]) -> ShownPart:
+def preview(row: Row) -> str:
+    """Return the line that stands for a folded message; a call without the tool's name."""
+    return content.plain(_body(row)[: 4 * _MAX_PREVIEW], _MAX_PREVIEW)
+
+
+def _body(row: Row) -> str:
+    """Return the text of a message; a tool call's begins with the tool's name, for search."""
+    if row.kind == Message.Kind.TOOL_CALL and row.name:
+        return row.text.removeprefix(row.name).lstrip("\n")
+    return row.text
+
+
+def _part(row: Row, piece: Mapping[str, Any], numbers: Mapping[str, int]) -> Part:
     kind, text = str(piece.get("kind") or ""), str(piece.get("text") or "")
     if kind in {"image", "file"}:
-        return _file(message, kind, text, piece)
+        return _file(kind, text, piece)
     if kind == "audio":
-        return ShownPart(
-            kind, content.markdown(text) if text else "", detail=str(piece.get("mime"))
-        )
+        return Part(kind, _prose(text), detail=str(piece.get("mime") or ""))
     if kind in {"refusal", "reasoning"}:
-        return ShownPart(kind, content.markdown(text))
-    if kind == "json" or message.kind in {Message.Kind.TOOL_CALL, Message.Kind.TOOL_OUTPUT}:
+        return Part(kind, _prose(text))
+    if kind == "json" or row.kind in {Message.Kind.TOOL_CALL, Message.Kind.TOOL_OUTPUT}:
         pretty = content.pretty_json(_arguments(text) if kind == "json" else text)
-        return ShownPart("code", content.preformatted(pretty or text, "json" if pretty else ""))
+        return Part("code", ("code:json", pretty) if pretty else ("code:", text))
     if kind == "unknown":
-        return ShownPart("code", content.preformatted(text))
-    if message.kind == Message.Kind.REASONING:
-        return ShownPart("reasoning", content.markdown(text))
-    return ShownPart("prose", content.markdown(text))
+        return Part("code", ("code:", text))
+    if row.kind == Message.Kind.REASONING:
+        return Part("reasoning", _prose(text))
+    return Part("prose", _prose(_numbered(text, numbers)))
+
+
+def _prose(text: str) -> content.Piece | None:
+    return ("markdown", text) if text.strip() else None
+
+
+def _numbered(text: str, numbers: Mapping[str, int]) -> str:
+    """Put the number of its source in the place of each mark: 【4:0†source】 becomes 1."""
+    for mark, number in numbers.items():
+        if mark:
+            text = text.replace(mark, f"{content.CITE}{number}{content.CITE_END}")
+    return text
 
 
 def _arguments(text: str) -> str:
@@ -229,47 +155,44 @@ def _arguments(text: str) -> str:
     return arguments if isinstance(arguments, str) and arguments.lstrip()[:1] in "{[" else text
 
 
-def _file(message: Message, kind: str, text: str, piece: Mapping[str, Any]) -> ShownPart:
+def _file(kind: str, text: str, piece: Mapping[str, Any]) -> Part:
     """Name a file or image; it is not loaded from its host, which would tell who reads."""
     link = content.safe_link(str(piece.get("url") or ""))
     host = (urlsplit(link).hostname or "") if link else ""
-    identity = str(piece.get("file_id") or "")
-    shown_id = "" if is_embedded(identity) else identity
+    file_id = str(piece.get("file_id") or "")
+    shown_id = "" if is_embedded(file_id) else file_id
     details = [str(piece.get("mime") or ""), shown_id, host]
     name, _, rest = text.partition("\n")
-    return ShownPart(
+    return Part(
         kind,
-        content.markdown(rest) if rest.strip() else "",
+        _prose(rest),
         name=content.plain(name, 120),
         link=link,
+        file_id=file_id,
         detail=content.plain(" · ".join(filter(None, details)), 160),
-        address=_address(message, identity),
     )
 
 
-def _address(message: Message, file_id: str) -> str:
-    """Return where a file is had here; "" for one that is not on this disk and has no source."""
-    if not is_file_id(file_id):
-        return ""
-    thread = message.thread
-    is_within_reach = thread.connection_id is not None or is_embedded(file_id)
-    if not is_within_reach and cached_file(thread.project, file_id) is None:
-        return ""
-    return reverse("threads:file", args=[thread.project.slug, file_id])
-
-
-def _sources(message: Message, annotations: object) -> Iterator[ShownSource]:
-    for annotation in annotations if isinstance(annotations, list) else []:
+def _sources(annotations: object) -> Iterator[tuple[str, Source]]:
+    """Yield (the mark in the text, or "", the source) of each annotation that names one."""
+    given: Iterable[object] = annotations if isinstance(annotations, list) else []
+    for annotation in given:
         if not isinstance(annotation, dict):
             continue
         kind = str(annotation.get("type") or "")
         inner = annotation.get(kind)
         merged = {**annotation, **inner} if isinstance(inner, dict) else annotation
         link = content.safe_link(str(merged.get("url") or ""))
-        link = link or _address(message, str(merged.get("file_id") or ""))
         title = next(
             (str(merged[name]) for name in ("title", "filename", "file_id") if merged.get(name)),
             link,
         )
+        mark = str(annotation.get("text") or "")
         if title:
-            yield ShownSource(content.plain(title, 200), link)
+            source = Source(content.plain(title, 200), link, str(merged.get("file_id") or ""))
+            yield mark if _is_mark(mark) else "", source
+
+
+def _is_mark(text: str) -> bool:
+    """Whether an annotation's text is a mark to be replaced, not words that people read."""
+    return text.startswith(("【", content.CITE)) and len(text) < 300

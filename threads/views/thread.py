@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
-from django.db.models import Max
-from django.http import Http404, HttpRequest, HttpResponse
+from django.db.models import Count, Max, Min
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from threadhub.lib.ratelimit import limited
 from threads import content
 from threads.actions import note_read
-from threads.models import Message, Thread
+from threads.attachments import cached_file, is_file_id
+from threads.models import Assistant, Thread
+from threads.models.thread import Store
 from threads.search.query import parse
+from threads.sources import is_embedded
+from threads.views.cards import Reading, stretches
 from threads.views.matches import hits_in, spans_of
 from threads.views.reader import reader
-from threads.views.shown import shown, stretches
+from threads.views.shown import Row, rows_of
 
 PAGE_SIZE = 200  # positions a page: 150 ms to make and a second to lay out at the most
 PRINT_SIZE = 2_000  # positions a print view: more is for exports
@@ -58,56 +63,58 @@ def _elsewhere(request: HttpRequest, thread_id: str, view: str) -> HttpResponse:
     return response
 
 
-def _number(text: str | None) -> int | None:
+def number_in(text: str | None) -> int | None:
     """Return a positive number from an address; None when it is none."""
     return (
         int(text) if text and text.isascii() and text.isdigit() and 0 < int(text) < 2**31 else None
     )
 
 
-def _messages(thread: Thread, first: int, last: int) -> Iterable[Message]:
-    return (
-        thread.messages.filter(position__range=(first, last))
-        .select_related("source", "assistant")
-        .defer("source__raw")
-        .order_by("position")
-    )
+def names_in(rows: Iterable[Row]) -> dict[int, str]:
+    """Return the names of the assistants that speak in `rows`; one query where there are some."""
+    spoke = {row.assistant_id for row in rows if row.assistant_id}
+    if not spoke:
+        return {}
+    return {one.pk: str(one) for one in Assistant.objects.filter(pk__in=spoke)}
 
 
 @require_GET
 @limited("read")
 def thread_page(request: HttpRequest, thread_id: str) -> HttpResponse:
-    """Show a thread; `q` marks what matches, `at` opens the page that holds that position."""
+    """Show a thread; `q` marks what matches, `at` opens the page that holds that position.
+
+    `branch` shows one branch of an imported tree alone.
+    """
     thread = _thread(request, thread_id)
     if thread is None:
         return _elsewhere(request, thread_id, "threads:thread")
     text = request.GET.get("q", "").strip()
     query = parse(text, now=timezone.now(), zone=timezone.get_current_timezone())
-    last_position = thread.messages.aggregate(last=Max("position"))["last"] or 0
-    page_count = max(1, -(-last_position // PAGE_SIZE))
-    at = _number(request.GET.get("at"))
-    page = (at - 1) // PAGE_SIZE + 1 if at else _number(request.GET.get("page")) or 1
-    page = min(page, page_count)
-    here = range((page - 1) * PAGE_SIZE + 1, page * PAGE_SIZE + 1)
+    pages = Pages.of(thread, request.GET)
     hits = hits_in(thread, query) if text else ()
 
     def address_of(position: int) -> str:
-        if position in here:
+        if position in pages.here:
             return f"#m-{position}"
         parameters = request.GET.copy()
         parameters.pop("page", None)
         parameters["at"] = str(position)
         return f"?{parameters.urlencode()}#m-{position}"
 
-    blocks = stretches(
-        shown(
-            _messages(thread, here.start, here.stop - 1),
-            spans=spans_of(query),
-            hits=hits,
-            address_of=address_of,
-        )
+    branches = _branches(thread)
+    branch = _branch(request.GET.get("branch"), branches)
+    messages = thread.messages.filter(position__range=(pages.here.start, pages.here.stop - 1))
+    rows = rows_of(messages if branch is None else messages.filter(branch=branch))
+    reading = Reading(
+        base=thread.get_absolute_url(),
+        spans=spans_of(query),
+        hits=hits,
+        address_of=address_of,
+        thread_model=thread.model,
+        names=names_in(rows),
+        address_of_file=_files_of(thread),
     )
-    first_hit = next((hit for hit in hits if hit in here), hits[0] if hits else None)
+    first_hit = next((hit for hit in hits if hit in pages.here), hits[0] if hits else None)
     return render(
         request,
         "threads/thread.html",
@@ -115,24 +122,77 @@ def thread_page(request: HttpRequest, thread_id: str) -> HttpResponse:
             "section": "thread",
             "thread": thread,
             "q": text,
-            "blocks": blocks,
+            "blocks": stretches(rows, reading),
+            "branches": branches,
+            "branch": branch,
             "hits": hits,
             "first_hit": address_of(first_hit) if first_hit else "",
-            "page": page,
-            "page_before": page - 1,
-            "page_after": page + 1,
-            "page_count": page_count,
-            "is_long": page_count > 1,
-            "metadata": _metadata(thread),
-            "base": thread.get_absolute_url(),
-            "labels": {
-                "previous": _("Previous hit"),
-                "next": _("Next hit"),
-                "source": _("As it was received"),
-                "link": _("Link to this message"),
-            },
+            "pages": pages,
+            "metadata": metadata_of(thread),
         },
     )
+
+
+def _files_of(thread: Thread) -> Callable[[str], str]:
+    """Return what says where a file of `thread` is had here.
+
+    It is "" for one that is not on this disk and has no source.
+    """
+
+    def address_of(file_id: str) -> str:
+        if not is_file_id(file_id):
+            return ""
+        is_within_reach = thread.connection_id is not None or is_embedded(file_id)
+        if not is_within_reach and cached_file(thread.project, file_id) is None:
+            return ""
+        return reverse("threads:file", args=[thread.project.slug, file_id])
+
+    return address_of
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """The part of a long thread that is shown: by position, so that it costs the same anywhere."""
+
+    number: int
+    count: int
+    last_position: int
+
+    @classmethod
+    def of(cls, thread: Thread, asked: QueryDict) -> Pages:
+        """Return the part with the position `at`, or the part `page`; one query."""
+        last_position = thread.messages.aggregate(last=Max("position"))["last"] or 0
+        count = max(1, -(-last_position // PAGE_SIZE))
+        at = number_in(asked.get("at"))
+        number = (at - 1) // PAGE_SIZE + 1 if at else number_in(asked.get("page")) or 1
+        return cls(min(number, count), count, last_position)
+
+    @property
+    def here(self) -> range:
+        return range((self.number - 1) * PAGE_SIZE + 1, self.number * PAGE_SIZE + 1)
+
+    @property
+    def before(self) -> int:
+        return self.number - 1
+
+    @property
+    def after(self) -> int:
+        return self.number + 1
+
+
+def _branches(thread: Thread) -> list[tuple[int, int, int]]:
+    """Return (number, messages, first position) of each branch, where an import brought some."""
+    if thread.store != Store.IMPORT:
+        return []
+    found = thread.messages.values("branch").annotate(count=Count("pk"), first=Min("position"))
+    rows = found.order_by("branch").values_list("branch", "count", "first")
+    return list(rows) if len(rows) > 1 else []
+
+
+def _branch(asked: str | None, branches: Sequence[tuple[int, int, int]]) -> int | None:
+    """Return the branch that is asked for; None: all of them, also when there is no such one."""
+    numbers = {str(number): number for number, _count, _first in branches}
+    return numbers.get(asked or "")
 
 
 @require_GET
@@ -142,15 +202,21 @@ def print_page(request: HttpRequest, thread_id: str) -> HttpResponse:
     thread = _thread(request, thread_id)
     if thread is None:
         return _elsewhere(request, thread_id, "threads:print")
-    first = _number(request.GET.get("from")) or 1
+    first = number_in(request.GET.get("from")) or 1
     last_position = thread.messages.aggregate(last=Max("position"))["last"] or 0
-    messages = _messages(thread, first, first + PRINT_SIZE - 1)
+    rows = rows_of(thread.messages.filter(position__range=(first, first + PRINT_SIZE - 1)))
+    reading = Reading(
+        thread_model=thread.model,
+        names=names_in(rows),
+        address_of_file=_files_of(thread),
+        is_unfolded=True,
+    )
     next_first = first + PRINT_SIZE if first + PRINT_SIZE <= last_position else None
     context = {
         "section": "print",
         "thread": thread,
-        "blocks": stretches(shown(messages)),
-        "metadata": _metadata(thread),
+        "blocks": stretches(rows, reading),
+        "metadata": metadata_of(thread),
         "is_print": True,
         "next_first": next_first,
         "printed_at": timezone.now(),
@@ -161,7 +227,10 @@ def print_page(request: HttpRequest, thread_id: str) -> HttpResponse:
 @require_GET
 @limited("read")
 def message_source(request: HttpRequest, thread_id: str, position: int) -> HttpResponse:
-    """Show one message as it was received; `?format=raw` is that JSON and nothing else."""
+    """Show one message as it was received.
+
+    `?format=raw` is that JSON and nothing else, `?format=text` its text as it was written.
+    """
     thread = _thread(request, thread_id)
     if thread is None:
         raise Http404
@@ -170,6 +239,8 @@ def message_source(request: HttpRequest, thread_id: str, position: int) -> HttpR
         raise Http404
     kept = getattr(message, "source", None)
     raw = kept.raw if kept else ""
+    if request.GET.get("format") == "text":
+        return HttpResponse(message.text, content_type="text/plain; charset=utf-8")
     if request.GET.get("format") == "raw":
         return HttpResponse(raw or message.text, content_type="text/plain; charset=utf-8")
     pretty = content.pretty_json(raw)
@@ -183,7 +254,7 @@ def message_source(request: HttpRequest, thread_id: str, position: int) -> HttpR
     return render(request, "threads/message_source.html", context)
 
 
-def _metadata(thread: Thread) -> list[tuple[str, str]]:
+def metadata_of(thread: Thread) -> list[tuple[str, str]]:
     given = thread.metadata if isinstance(thread.metadata, dict) else {}
     return [
         (content.plain(key, 80), content.plain(str(value), 500)) for key, value in given.items()

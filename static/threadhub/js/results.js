@@ -2,6 +2,15 @@
 (() => {
   "use strict";
   const { onKey } = window.threadhub;
+
+  // The thread page leads on to the next of these.
+  const threads = [...document.querySelectorAll(".hit")].map((hit) => {
+    const link = hit.querySelector("h2 a");
+    return [/threads\/([^/]+)\//.exec(link.pathname)?.[1], link.href];
+  });
+  const query = new URL(location.href).searchParams.get("q") ?? "";
+  try { sessionStorage.setItem("threadhub_results", JSON.stringify({ q: query.trim(), threads })); } catch { /* switched off */ }
+
   const bulk = document.querySelector("[data-bulk]");
   if (!bulk) return;
   const boxes = [...document.querySelectorAll("[data-pick]")];

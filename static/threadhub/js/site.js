@@ -19,7 +19,7 @@
     clearTimeout(toastTimer);
     toastTimer = setTimeout(() => box.classList.remove("on"), 2000);
   };
-  window.threadhub = { toast };
+  window.threadhub = { toast, stored };
 
   // Theme: as the system, light, dark. The console reads the same key.
   const themes = ["auto", "light", "dark"];
