@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +12,9 @@ from django.contrib.auth.models import User
 
 from projects.models import Project, Tag
 from threads.models import Message, MessageSource, Thread
+from threads.search.query import parse
 from threads.tests.factories import NOW, make_conversation, make_message, make_project, make_thread
+from threads.views.matches import hits_in
 from threads.views.thread import PAGE_SIZE
 
 if TYPE_CHECKING:
@@ -285,3 +287,80 @@ def test_it_tells_in_words_when_to_come_back(client: Client, settings: Any) -> N
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     assert 0 < int(answers[2]["Retry-After"]) <= 3600
     assert b"then try again" in answers[2].content
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("refund", (1, 4)),
+        ("refund -urgent", (1,)),
+        ("parcel refund", (1, 3, 4)),  # none has both: those with some
+        ('"late parcel"', (3,)),
+        ("find_order", (5,)),  # tool calls count
+        ("zebra", ()),
+    ],
+)
+@pytest.mark.parametrize("short", [0, 500])
+def test_it_finds_the_same_hits_by_the_index_as_by_reading(
+    monkeypatch: pytest.MonkeyPatch, query: str, expected: tuple[int, ...], short: int
+) -> None:
+    monkeypatch.setattr("threads.views.matches._SHORT", short)
+    thread = make_conversation("A refund", "Which?", "late parcel", "urgent refunds", item_count=5)
+    make_message(thread, "find_order", role="tool", kind=Message.Kind.TOOL_CALL)
+    make_conversation("refund of another thread", project=thread.project)
+    parsed = parse(query, now=NOW, zone=UTC)
+
+    assert hits_in(thread, parsed) == expected
+
+
+def test_it_reads_a_thread_where_the_index_would_have_to_go_through_too_much(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("threads.views.matches._SHORT", 0)
+    monkeypatch.setattr("threads.search.in_thread._MOST_HITS", 1)
+    thread = make_conversation("the end", "of the day", "is near", item_count=3)
+
+    assert hits_in(thread, parse("the", now=NOW, zone=UTC)) == (1, 2)
+
+
+def test_it_resolves_citation_marks_to_the_numbers_of_their_sources(client: Client) -> None:
+    thread = make_thread()
+    message = make_message(thread, "x", role=Message.Role.ASSISTANT)
+    text = "Until six【4:0†source】, later on Fridays【4:1†source】."
+    annotations = [
+        {
+            "type": "file_citation",
+            "text": f"【4:{number}†source】",
+            "file_citation": {"file_id": name},
+        }
+        for number, name in ((0, "hours.pdf"), (1, "fridays.pdf"))
+    ]
+    keep_source(message, parts=[{"kind": "text", "text": text, "annotations": annotations}])
+
+    page = message_html(page_of(client, thread), 1)
+
+    assert 'Until six<sup class="cite">[1]</sup>, later' in page
+    assert 'Fridays<sup class="cite">[2]</sup>.' in page
+    assert page.index("hours.pdf") < page.index("fridays.pdf")
+
+
+def test_it_shows_one_branch_of_an_imported_tree_alone(client: Client) -> None:
+    thread = make_conversation("Question", "Answer", store="import")
+    make_message(thread, "Another answer", role=Message.Role.ASSISTANT, branch=1)
+
+    page, branch = page_of(client, thread), page_of(client, thread, "?branch=1")
+
+    assert "As it was shown" in page
+    assert 'href="?branch=1&amp;at=3"' in page
+    assert 'id="m-3"' in branch
+    assert 'id="m-2"' not in branch
+    assert 'id="m-1"' in page_of(client, thread, "?branch=7")  # no such one: all
+
+
+def test_it_gives_a_message_as_it_was_written(client: Client) -> None:
+    thread = make_conversation("**bold**")
+
+    answer = client.get(f"{thread.get_absolute_url()}1/?format=text")
+
+    assert answer.content == b"**bold**"
+    assert answer["Content-Type"] == "text/plain; charset=utf-8"

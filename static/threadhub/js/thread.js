@@ -5,7 +5,7 @@
   const page = document.querySelector("[data-thread]");
   if (!page) return;
   const words = page.dataset;
-  const positionOf = (message) => Number(message.id.slice(2));
+  const placeOf = (message) => Number(message.id.slice(2));
   const isHere = (position) => document.getElementById(`m-${position}`);
 
   // A permalink to a message that is on another page of a long thread.
@@ -159,9 +159,9 @@
   })();
   const before = Number(seen.get(words.thread) ?? 0);
   const shown = [...page.querySelectorAll("[id^='m-']")];
-  const fresh = before ? shown.find((message) => positionOf(message) > before) : null;
+  const fresh = before ? shown.find((message) => placeOf(message) > before) : null;
   if (fresh) (fresh.closest("details.branch") ?? fresh).before(document.querySelector("template[data-new-line]").content.cloneNode(true));
-  const last = Math.max(before, ...shown.map(positionOf));
+  const last = Math.max(before, ...shown.map(placeOf));
   seen.delete(words.thread);
   seen.set(words.thread, last);
   stored(key, JSON.stringify([...seen].slice(-500)));
