@@ -20,7 +20,7 @@ from django.utils.translation import ngettext
 from projects.models import Project
 from threads.models import Message, SavedSearch
 from threads.models.saved_search import SavedSearchQuerySet
-from threads.search import find
+from threads.search import HITS_SHOWN, find
 from threads.search.query import parse
 from threads.search.results import SearchPage, ThreadHits
 
@@ -65,6 +65,7 @@ def new_hits(saved: SavedSearch, *, now: datetime) -> SearchPage:
         replace(query, sort="newest", group="thread"),
         within=Project.objects.visible_to(saved.owner),
         limit=THREADS_IN_A_MAIL,
+        hits_shown=HITS_SHOWN,
         now=now,
         archived_after=saved.checked_message,
     )

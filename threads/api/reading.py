@@ -24,7 +24,7 @@ from threads.api import shapes
 from threads.api.access import count_against, reader_of
 from threads.api.errors import Refused, bad_cursor
 from threads.models import Thread
-from threads.search import find
+from threads.search import HITS_SHOWN, find
 from threads.search.facets import facets
 from threads.search.published import PublishedPage, published
 from threads.search.query import Notice, parse
@@ -75,6 +75,7 @@ def search_threads(
             within=_projects(request, project),
             match=match,
             limit=limit,
+            hits_shown=HITS_SHOWN,
             cursor=cursor or None,
             now=now,
             allow_scans=reader_of(request).is_authenticated,

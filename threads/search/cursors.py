@@ -10,13 +10,14 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 _FAR = 1 << 62
+_WRITTEN = json.JSONEncoder(separators=(",", ":")).encode  # dumps() would make one each time
 
 
 def write_cursor(values: dict[str, Any] | None) -> str | None:
     """Pack what the next page has to know; None: there is none."""
     if values is None:
         return None
-    packed = json.dumps(values, separators=(",", ":")).encode()
+    packed = _WRITTEN(values).encode()
     return base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
 

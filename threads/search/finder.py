@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
@@ -20,14 +19,14 @@ from threads.search.prepared import Prepared, prepare
 from threads.search.query import And, Node, Notice, Phrase, Prefix, Query, Token, Word, walk
 from threads.search.ranking import any_of, either, telling
 from threads.search.results import Hit, SearchPage, ThreadHits
-from threads.search.rows import moment
 from threads.search.sentences import explain, localised
-from threads.search.tally import Counts
+from threads.search.tally import Counts, Totals
 
 MAX_LIMIT = 200
-HITS_SHOWN = 3  # in a thread
+HITS_SHOWN = 3  # of a thread, where pages and programs show its further hits as well
 ASIDE_CAP = 1_000  # hits in what searches leave out are counted so far
 _MIN_PREFIX = 3  # letters of the last word that may be read as a beginning
+_NO_COUNTS = Counts.known(Totals())
 
 
 def find(
@@ -38,6 +37,7 @@ def find(
     group: str = "thread",
     match: str = "all",
     limit: int = 20,
+    hits_shown: int = 1,
     cursor: str | None = None,
     now: datetime,
     allow_scans: bool = True,
@@ -48,16 +48,18 @@ def find(
     `within` is the permission: give `Project.objects.visible_to(user)`. `sort` counts where the
     query says nothing: "" is relevance with words and newest without. `match` "any": messages
     with some of the words will do; this is also the answer when none has all of them.
-    `limit` is the number of threads (messages with group "message"), at most 200. `cursor` comes
-    from the page before. Slow scans are refused unless `allow_scans`. The number of queries does
-    not depend on `limit`. With `archived_after` only messages with a higher id than that count,
-    and no other words will do. :raises ValueError: when the cursor is none of ours.
+    `limit` is the number of threads (messages with group "message"), at most 200; `hits_shown`
+    is how many messages stand for each. `cursor` comes from the page before. Slow scans are
+    refused unless `allow_scans`. The number of queries does not depend on `limit`. With
+    `archived_after` only messages with a higher id than that count, and no other words will do.
+    :raises ValueError: when the cursor is none of ours.
     """
     started = time.perf_counter()
     wish = Wish(
         order=query.sort or sort or query.order,
         group=query.group or group,
         limit=max(1, min(limit, MAX_LIMIT)),
+        hits_shown=hits_shown,
         after=read_cursor(cursor),
         now=now,
     )
@@ -84,14 +86,14 @@ class _Search:
 
     def run(self, match: str) -> Answer:
         if self._prepared.is_hopeless:
-            return Answer([], self._plan, Counts())
+            return Answer([], self._plan, _NO_COUNTS)
         if self._plan.lists_threads:
             return listed(self._prepared, self._wish)
         way = self._wish.after.get("w", "")
         if match == "any" or way == "any":
             return self._any_word()
         if way == "prefix":
-            return self._last_word_begun() or Answer([], self._plan, Counts())
+            return self._last_word_begun() or Answer([], self._plan, _NO_COUNTS)
         answer = self._all_words(self._plan)
         if answer.found or self._wish.after or self._plan.text is None or self._is_exact:
             return answer
@@ -158,42 +160,36 @@ class _Search:
 
     def page(self, answer: Answer, started: float) -> SearchPage:
         connection = self._prepared.connection
-        is_by_message = self._wish.is_by_message
-        shown = 1 if is_by_message else HITS_SHOWN
-        threads = rows.threads(connection, dict.fromkeys(entry.thread for entry in answer.found))
-        messages = rows.messages(
+        # Where messages are listed, each is a result of its own.
+        counts = _NO_COUNTS if self._wish.is_by_message else answer.counts
+        shown = self._wish.hits_shown
+        messages, threads = rows.messages(
             connection, [key for entry in answer.found for key in entry.keys[:shown]]
         )
+        if bare := [entry.thread for entry in answer.found if entry.thread not in threads]:
+            threads |= rows.threads(connection, dict.fromkeys(bare))
         visible, marker = self._prepared.scope.visible, self._marker
-        in_threads: Any = ({} if is_by_message else answer.counts.in_threads) or {}
         results = []
         for entry in answer.found:
             thread = threads.get(entry.thread)
             if thread is None or thread.project_id not in visible:
                 continue
-            hits = tuple(
-                _hit(messages[key], marker) for key in entry.keys[:shown] if key in messages
-            )
+            hits = [
+                Hit._make((*messages[key][1:7], marker.snippet(messages[key][7])))
+                for key in entry.keys[:shown]
+                if key in messages
+            ]
             results.append(
-                ThreadHits(
-                    thread=thread,
-                    hits=hits,
-                    hit_count=max(in_threads.get(entry.thread, 0), len(entry.keys)),
-                    score=None if entry.score is None else round(entry.score, 4),
-                    title=marker.marked(thread.title) if thread.title else "",
-                    remark=marker.snippet(thread.remark) if thread.remark else "",
-                )
+                ThreadHits(thread, tuple(hits), len(entry.keys), counts, marker, entry.score)
             )
         return SearchPage(
             results=tuple(results),
-            total_threads=max(answer.counts.threads, len(threads)),
-            total_messages=answer.counts.messages,
-            total_is_exact=answer.counts.is_exact,
+            counts=answer.counts,
             took_ms=_since(started),
-            explanation=self._explanation(),
+            explain=self._explanation,
+            count_aside=lambda: self._aside(answer),
             notices=(*map(localised, self._query.notices), *self._prepared.notices),
             ranking=answer.ranking,
-            hidden_tool_hits=self._aside(answer),
             next_cursor=write_cursor(answer.next),
         )
 
@@ -222,11 +218,6 @@ def _is_term(node: Node) -> bool:
     return isinstance(node, (Word, Phrase, Prefix, Token))
 
 
-def _hit(row: tuple[Any, ...], marker: Marker) -> Hit:
-    _key, pk, remote_id, position, role, kind, created_at, text = row
-    return Hit(pk, remote_id, position, role, kind, moment(created_at), marker.snippet(text))
-
-
 def _refused(query: Query, wish: Wish, started: float) -> SearchPage:
     notice = Notice(
         code="scan_refused",
@@ -235,11 +226,10 @@ def _refused(query: Query, wish: Wish, started: float) -> SearchPage:
     )
     return SearchPage(
         results=(),
-        total_threads=0,
-        total_messages=0,
-        total_is_exact=True,
+        counts=_NO_COUNTS,
         took_ms=_since(started),
-        explanation=explain(replace(query, sort=wish.order, group=wish.group)),
+        explain=lambda: explain(replace(query, sort=wish.order, group=wish.group)),
+        count_aside=lambda: 0,
         notices=(*map(localised, query.notices), notice),
     )
 

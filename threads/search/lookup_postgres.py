@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -25,12 +26,11 @@ _RARE = 0.02
 
 
 class PostgresLookup:
-    ahead = _CHUNK
-
     def __init__(self, connection: BaseDatabaseWrapper, plan: Plan) -> None:
         self._connection = connection
         self._plan = plan
         self._frequent: bool | None = None
+        self._all_hits: list[Entry] | None = None  # where they came at once
 
     def hits(self, *, newest_first: bool) -> Iterator[Entry]:
         order = "DESC" if newest_first else "ASC"
@@ -45,6 +45,8 @@ class PostgresLookup:
                 f" SELECT search_key, thread_id FROM h ORDER BY search_key {order} LIMIT {chunk}",
                 [*parameters, *after],
             )
+            if len(rows) < chunk and not after:
+                self._all_hits = rows
             yield from rows
             if len(rows) < chunk:
                 return
@@ -61,6 +63,8 @@ class PostgresLookup:
         )
 
     def count(self, cap: int) -> int:
+        if self._all_hits is not None:
+            return min(len(self._all_hits), cap)
         source, parameters = self._from()
         return int(
             self._all(f"SELECT count(*) FROM (SELECT 1 {source} LIMIT {int(cap)}) h", parameters)[
@@ -79,6 +83,20 @@ class PostgresLookup:
             parameters,
         )
         return rows[0][0] if rows else None
+
+    def in_threads(self, cap: int, *, newest_first: bool) -> dict[int, int]:
+        if self._all_hits is not None and len(self._all_hits) <= cap:
+            return Counter([thread for _key, thread in self._all_hits])
+        source, parameters = self._from()
+        order = "DESC" if newest_first else "ASC"
+        return dict(
+            self._all(
+                f"WITH h AS {self._kept()} (SELECT m.search_key, m.thread_id {source})"
+                " SELECT thread_id, count(*) FROM (SELECT thread_id FROM h"
+                f" ORDER BY search_key {order} LIMIT {int(cap)}) n GROUP BY thread_id",
+                parameters,
+            )
+        )
 
     def hits_in(self, spans: Sequence[tuple[int, int, int]], cap: int) -> dict[int, int]:
         source, parameters = self._from()

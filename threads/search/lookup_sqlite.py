@@ -18,14 +18,12 @@ from threads.search.statements import rows_of, stream_of
 
 # More projects than this in one expression cost more than a look into the message's row.
 _MAX_PROJECT_WORDS = 16
-_CHUNKS = (60, 940)  # rows taken from a running query at once; the last again and again
+_CHUNKS = (32, 96, 1_000)  # rows taken from a running query at once; the last again and again
 _TITLES_RANKED = 300  # of a frequent word the newest so many titles: 1 ms, where all took 17
 _KEY_SHIFT = THREAD_BITS - 3  # from a thread's key to a message's of the same second
 
 
 class SqliteLookup:
-    ahead = _CHUNKS[0]
-
     def __init__(self, connection: BaseDatabaseWrapper, plan: Plan) -> None:
         self._connection = connection
         self._plan = plan
@@ -41,16 +39,18 @@ class SqliteLookup:
 
     def best(self, count: int, *, low: int | None = None) -> list[Scored]:
         # Words of project filters would be weighed too, by reading all of their rows.
-        source, parameters = self._from(join=True, low=low, project_words=False)
-        sql = (
-            f"SELECT f.rowid, m.thread_id, -f.rank {source} ORDER BY f.rank, f.rowid DESC"
-            if self._has_conditions(project_words=False)
-            # FTS5 sorts by itself, and only what it kept is joined.
-            else "SELECT h.rowid, m.thread_id, -h.rank FROM (SELECT f.rowid, f.rank"
-            f" {self._from(join=False, low=low)[0]} ORDER BY f.rank LIMIT {int(count)}) h"
-            " CROSS JOIN threads_message m INDEXED BY message_grouping ON m.search_key = h.rowid"
+        source, parameters = self._from(
+            join=self._has_conditions(project_words=False), low=low, project_words=False
         )
-        return self._all(f"{sql} LIMIT {int(count)}", parameters)
+        # The plus keeps FTS5 from sorting by itself: it sorts all hits with their places, and
+        # weighs those that it returns a second time. Only what was kept is joined.
+        return self._all(
+            f"SELECT h.key, m.thread_id, -h.score FROM (SELECT f.rowid AS key, f.rank AS score"
+            f" {source} ORDER BY +f.rank, f.rowid DESC LIMIT {int(count)}) h CROSS JOIN"
+            " threads_message m INDEXED BY message_grouping ON m.search_key = h.key"
+            " ORDER BY h.score, h.key DESC",
+            parameters,
+        )
 
     def count(self, cap: int) -> int:
         source, parameters = self._from(join=self._has_conditions())
@@ -67,6 +67,17 @@ class SqliteLookup:
             parameters,
         )
         return rows[0][0] if rows else None
+
+    def in_threads(self, cap: int, *, newest_first: bool) -> dict[int, int]:
+        source, parameters = self._from(join=True)
+        order = "DESC" if newest_first else "ASC"
+        return dict(
+            self._all(
+                f"SELECT thread_id, count(*) FROM (SELECT m.thread_id {source}"
+                f" ORDER BY {self._key} {order} LIMIT {int(cap)}) GROUP BY thread_id",
+                parameters,
+            )
+        )
 
     def hits_in(self, spans: Sequence[tuple[int, int, int]], cap: int) -> dict[int, int]:
         source, parameters = self._from(join=True)
@@ -91,14 +102,10 @@ class SqliteLookup:
 
     def best_titles(self, count: int) -> list[tuple[int, float]]:
         source, parameters = self._from_titles()
-        nth = self._all(
-            f"SELECT s.rowid {source} ORDER BY s.rowid DESC LIMIT 1 OFFSET {_TITLES_RANKED}",
-            parameters,
-        )
-        if nth:
-            source += f" AND s.rowid > {nth[0][0]}"
         return self._all(
-            f"SELECT s.rowid & {THREAD_MASK}, -s.rank {source} ORDER BY s.rank LIMIT {int(count)}",
+            f"SELECT id, score FROM (SELECT s.rowid & {THREAD_MASK} AS id, -s.rank AS score"
+            f" {source} ORDER BY s.rowid DESC LIMIT {_TITLES_RANKED})"
+            f" ORDER BY score DESC LIMIT {int(count)}",
             parameters,
         )
 

@@ -16,8 +16,6 @@ Scored = tuple[int, int, float]  # search key, thread id, score: the higher the 
 class Lookup(Protocol):
     """One plan against one database. Every method is one query unless it says otherwise."""
 
-    ahead: int  # hits that are read in any case: they cost next to nothing
-
     def __init__(self, connection: BaseDatabaseWrapper, plan: Plan) -> None: ...
 
     def hits(self, *, newest_first: bool) -> Iterator[Entry]:
@@ -34,6 +32,9 @@ class Lookup(Protocol):
 
     def key_of_nth(self, number: int) -> int | None:
         """Return the key of the message that is `number` hits from the newest; None: fewer."""
+
+    def in_threads(self, cap: int, *, newest_first: bool) -> dict[int, int]:
+        """Return how many of the first `cap` hits each thread has, in the order of time."""
 
     def hits_in(self, spans: Sequence[tuple[int, int, int]], cap: int) -> dict[int, int]:
         """Return the number of hits, at most `cap`, for each (thread id, first, last key)."""

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import chain, islice
+from itertools import islice
 from typing import Any
 
 from django.db.models import F
 
 from threads.models import Thread
+from threads.search.counting import Further
 from threads.search.keys import key_for
-from threads.search.lookups import Lookup, Scored
+from threads.search.lookups import Entry, Lookup, Scored
 from threads.search.plan import Plan
 from threads.search.prepared import Prepared
 from threads.search.query import And, Node, Or
 from threads.search.ranking import either, with_neighbours, with_recency
 from threads.search.statements import rows_of
-from threads.search.tally import COUNT_CAP, Counts, Tally, counts_of
+from threads.search.tally import COUNT_CAP, Counts, Totals
 from threads.search.texts import Verifier
 
 RANK_ALL = 20_000  # hits that are ranked all; 1.8 µs each
@@ -59,6 +60,7 @@ class Wish:
     order: str
     group: str
     limit: int
+    hits_shown: int  # of each thread
     after: dict[str, Any]
     now: datetime
 
@@ -79,55 +81,99 @@ class Wish:
 def by_time(prepared: Prepared, plan: Plan, wish: Wish) -> Answer:
     """Newest or oldest first: read the hits in the order of time until the page is full."""
     newest_first = wish.order != "oldest"
-    sign = 1 if newest_first else -1
+    lookup = prepared.lookup(plan)
     verifier = Verifier(prepared.connection, plan)
-    tally = Tally(prepared.lookup(plan), plan, newest_first=newest_first)
-    found, following = _first_of(_merged(tally, plan, verifier, wish, sign), wish, sign)
-    counts = tally.counts()
-    if verifier.has_dropped:
-        counts = replace(counts, is_exact=False)
-    return Answer(found, plan, counts, following)
+    hits: Iterator[Entry] = iter(())
+    if plan.reads_messages:
+        hits = lookup.hits(newest_first=newest_first)
+        if verifier.is_needed:
+            hits = verifier.kept(hits)
+    titles: Iterator[Entry] = iter(())
+    if plan.reads_titles and not wish.is_by_message:
+        titles = lookup.titles(newest_first=newest_first)
+    sign = 1 if newest_first else -1
+    page = _TimedPage(wish, sign)
+    merged = _merged(hits, titles, sign=sign)
+    is_first = "k" not in wish.after
+    page.read(merged if is_first else page.beyond(merged))
+    found = list(page.found.values())
+    if is_first and page.is_all:
+        counts = Counts.known(_totals(found, is_exact=verifier.is_complete))
+    elif plan.predicates:
+        # To count the rest would be to look through all the texts again.
+        counts = Counts.known(_totals(found, is_exact=False))
+    else:
+        with_titles = plan.reads_titles and not wish.is_by_message
+        further = Further(prepared.connection, plan, lookup, newest_first, with_titles)
+        counts = further.counts()
+    return Answer(found, plan, counts, page.following)
+
+
+def _totals(found: Sequence[Found], *, is_exact: bool) -> Totals:
+    """Return what follows from threads or messages of which all hits were read."""
+    in_threads = Counter({entry.thread: 0 for entry in found})
+    for entry in found:
+        in_threads[entry.thread] += len(entry.keys)
+    return Totals(sum(in_threads.values()), len(in_threads), is_exact, in_threads)
 
 
 def _merged(
-    tally: Tally, plan: Plan, verifier: Verifier, wish: Wish, sign: int
-) -> Iterable[tuple[int, int, bool]]:
-    """Hits, and threads with a matching title, in the order of time."""
-    streams: list[Iterator[tuple[int, int, bool]]] = []
-    if plan.reads_messages:
-        streams.append((key, thread, True) for key, thread in verifier.kept(tally.hits()))
-    if plan.reads_titles and not wish.is_by_message:
-        titles = tally.titles()
-        # Mostly there is none, and nothing to be merged.
-        if first := next(titles, None):
-            streams.append((key, thread, False) for key, thread in chain([first], titles))
-    if len(streams) <= 1:
-        return streams[0] if streams else ()
-    return heapq.merge(*streams, key=lambda row: (-sign * row[0], row[1]))
+    hits: Iterator[Entry], titles: Iterator[Entry], *, sign: int
+) -> Iterator[tuple[int, int, bool]]:
+    """Yield hits, and threads with a matching title, in the order of time."""
+    title = next(titles, None)  # mostly there is none
+    for key, thread in hits:
+        while title and (sign * title[0], sign * title[1]) > (sign * key, sign * thread):
+            yield *title, False
+            title = next(titles, None)
+        yield key, thread, True
+    if title:
+        yield *title, False
+        for key, thread in titles:
+            yield key, thread, False
 
 
-def _first_of(
-    merged: Iterable[tuple[int, int, bool]], wish: Wish, sign: int
-) -> tuple[list[Found], dict[str, Any] | None]:
-    after = wish.after
-    bound = (sign * after["k"], -after["t"]) if "k" in after else None
-    found: dict[int, Found] = {}
-    seen: set[int] = set()
-    for key, thread, is_message in merged:
-        name = key if wish.is_by_message else thread
-        if name in found:
-            if is_message:
-                found[name].keys.append(key)
-            continue
-        if bound is not None and name not in seen and (sign * key, -thread) >= bound:
-            seen.add(name)  # on a page before this one
-        if name in seen:
-            continue
-        if len(found) == wish.limit:
-            last = next(reversed(found.values()))
-            return list(found.values()), {"k": int(sign * last.order[0]), "t": last.thread}
-        found[name] = Found(thread, (sign * key, thread), [key] if is_message else [])
-    return list(found.values()), None
+class _TimedPage:
+    """Fills a page in the order in which hits come. `is_all`: they were read to the end."""
+
+    def __init__(self, wish: Wish, sign: int) -> None:
+        self._wish = wish
+        self._sign = sign  # 1 where the newest come first, else -1
+        self.found: dict[int, Found] = {}  # by thread, or by key where messages are listed
+        self.following: dict[str, Any] | None = None
+        self.is_all = False
+
+    def read(self, rows: Iterator[tuple[int, int, bool]]) -> None:
+        """Read until the page is full."""
+        found, limit, sign = self.found, self._wish.limit, self._sign
+        by_message = self._wish.is_by_message
+        for key, thread, is_message in rows:
+            name = key if by_message else thread
+            entry = found.get(name)
+            if entry is not None:
+                if is_message:
+                    entry.keys.append(key)
+            elif len(found) < limit:
+                order = (sign * key, sign * thread)
+                found[name] = Found(thread, order, [key] if is_message else [])
+            else:
+                last = next(reversed(found.values()))
+                self.following = {"k": sign * last.order[0], "t": last.thread}
+                return
+        self.is_all = True
+
+    def beyond(self, rows: Iterator[tuple[int, int, bool]]) -> Iterator[tuple[int, int, bool]]:
+        """Yield the rows of threads, or the messages, that are on no page before this one."""
+        after, sign = self._wish.after, self._sign
+        bound = (sign * after["k"], sign * after["t"])
+        before: set[int] = set()
+        for row in rows:
+            key, thread, _is_message = row
+            name = key if self._wish.is_by_message else thread
+            if (sign * key, sign * thread) >= bound:
+                before.add(name)
+            elif name not in before:
+                yield row
 
 
 def by_relevance(
@@ -138,51 +184,54 @@ def by_relevance(
     `others` are words that count for the rank of what has been found without them. `mix`: the
     messages beside good ones are good themselves.
     """
-    ranked_by = plan.text
-    if others and plan.text is not None:
-        ranked_by = And((plan.text, either([*_alternatives(plan.text), *others])))
     lookup = prepared.lookup(plan)
     depth = min(DEEPEST, max(BEST, (wish.offset + wish.limit + 1) * 5))
     verifier = Verifier(prepared.connection, plan)
     ranking = "exact"
     messages = 0
     rows: list[Scored] = []
-    matched: list[Scored] = []
     if plan.reads_messages:
-        messages = lookup.count(COUNT_CAP + 1)
         low = None
-        if messages > COUNT_CAP:
-            messages = lookup.count(RANK_ALL + 1)
+        messages = lookup.count(RANK_ALL + 1)
         if messages > RANK_ALL:
             messages, ranking = RANK_ALL, "newest"
             low = lookup.key_of_nth(RANK_NEWEST)
-        ranker = prepared.lookup(replace(plan, text=ranked_by)) if others else lookup
+        ranker = lookup
+        if others and plan.text is not None:
+            ranked_by = And((plan.text, either([*_alternatives(plan.text), *others])))
+            ranker = prepared.lookup(plan.with_text(ranked_by))
         # Where they are few, all are read at once: they are counted, too.
-        matched = ranker.best(max(depth, messages if messages <= COUNT_CAP else 0), low=low)
-        rows = matched[:depth]
+        rows = ranker.best(max(depth, messages if messages <= COUNT_CAP else 0), low=low)
         if verifier.is_needed:
             kept = {key for key, _thread in verifier.kept((row[0], row[1]) for row in rows)}
             rows = [row for row in rows if row[0] in kept]
-        if mix:
-            rows = with_neighbours(prepared.connection, rows)
-        rows = with_recency(rows, key_for(wish.now))
     titles = lookup.best_titles(depth) if plan.reads_titles else []
-    found = _by_score(rows, wish)
+    ranked = rows[:depth]
+    if mix:
+        ranked = with_neighbours(prepared.connection, ranked)
+    found = _by_score(with_recency(ranked, key_for(wish.now)), wish)
     if not wish.is_by_message:
         _add_titles(found, titles)
-    ranked = sorted(found.values(), key=lambda entry: entry.order, reverse=True)
-    page, following = wish.page_of(ranked)
+    in_order = sorted(found.values(), key=lambda entry: entry.order, reverse=True)
+    page, following = wish.page_of(in_order)
     if following and following["o"] >= DEEPEST:
         following = None
-    hits = [(key, thread) for key, thread, _score in matched]
-    counts = counts_of(
-        hits,
-        [(0, thread) for thread, _score in titles],
-        messages=messages,
-        is_exact=messages == len(hits) and len(titles) < depth and not verifier.has_dropped,
-    )
-    if len(hits) < messages and not wish.is_by_message:
-        counts = replace(counts, in_threads=None if mix else _in_threads(prepared, lookup, page))
+
+    is_all = messages == len(rows) or (verifier.is_needed and messages <= COUNT_CAP)
+
+    def look() -> Totals:
+        in_threads: Mapping[int, int] = Counter([thread for _key, thread, _score in rows])
+        threads = len(in_threads.keys() | {thread for thread, _score in titles})
+        if not is_all and not verifier.is_needed and not wish.is_by_message:
+            in_threads = {} if mix else _in_threads(prepared, lookup, page)
+        return Totals(
+            messages=len(rows) if verifier.is_needed else messages,
+            threads=threads,
+            is_exact=is_all and len(titles) < depth and verifier.is_complete,
+            in_threads=in_threads,
+        )
+
+    counts = Counts(None if verifier.is_needed else messages, look)
     return Answer(page, plan, counts, following, ranking)
 
 
@@ -208,11 +257,11 @@ def _add_titles(found: dict[int, Found], titles: Iterable[tuple[int, float]]) ->
             entry.score, entry.order = total, (total, entry.order[1])
 
 
-def _in_threads(prepared: Prepared, lookup: Lookup, page: Sequence[Found]) -> Any:
+def _in_threads(prepared: Prepared, lookup: Lookup, page: Sequence[Found]) -> dict[int, int]:
     """Count the hits in each thread of the page; two queries."""
     numbers = ", ".join(str(entry.thread) for entry in page)
     if not numbers:
-        return None
+        return {}
     spans = rows_of(
         prepared.connection,
         "SELECT thread_id, min(search_key), max(search_key) FROM threads_message"  # noqa: S608
@@ -224,15 +273,17 @@ def _in_threads(prepared: Prepared, lookup: Lookup, page: Sequence[Found]) -> An
 def by_size(prepared: Prepared, plan: Plan, wish: Wish) -> Answer:
     """The longest threads first, among those of the newest few thousand hits."""
     verifier = Verifier(prepared.connection, plan)
-    tally = Tally(prepared.lookup(plan), plan)
+    lookup = prepared.lookup(plan)
     keys: dict[int, list[int]] = {}
-    read = 0
+    read = titled = 0
     if plan.reads_messages:
-        for key, thread in islice(verifier.kept(tally.hits()), DEEPEST + 1):
+        hits = lookup.hits(newest_first=True)
+        for key, thread in islice(verifier.kept(hits), DEEPEST + 1):
             read += 1
             keys.setdefault(thread, []).append(key)
     if plan.reads_titles:
-        for _key, thread in islice(tally.titles(), DEEPEST):
+        for _key, thread in islice(lookup.titles(newest_first=True), DEEPEST):
+            titled += 1
             keys.setdefault(thread, [])
     column = "message_count" if wish.order == "longest" else "total_tokens"
     rows = (
@@ -247,10 +298,13 @@ def by_size(prepared: Prepared, plan: Plan, wish: Wish) -> Answer:
         reverse=True,
     )
     page, following = wish.page_of(ranked)
-    counts = tally.counts()
-    if verifier.has_dropped or read > DEEPEST:
-        counts = replace(counts, is_exact=False)
-    return Answer(page, plan, counts, following)
+    totals = Totals(
+        messages=min(read, DEEPEST),
+        threads=len(keys),
+        is_exact=read <= DEEPEST and titled < DEEPEST and verifier.is_complete,
+        in_threads={thread: len(hits) for thread, hits in keys.items()},
+    )
+    return Answer(page, plan, Counts.known(totals), following)
 
 
 def listed(prepared: Prepared, wish: Wish) -> Answer:
@@ -273,7 +327,7 @@ def listed(prepared: Prepared, wish: Wish) -> Answer:
     return Answer(
         [Found(pk, (0, 0)) for pk in pks[: wish.limit]],
         prepared.plan,
-        Counts(threads=min(count, LISTED_CAP), is_exact=count <= LISTED_CAP),
+        Counts.known(Totals(threads=min(count, LISTED_CAP), is_exact=count <= LISTED_CAP)),
         {"o": end} if len(pks) > wish.limit else None,
     )
 

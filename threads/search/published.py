@@ -133,7 +133,7 @@ def _thread(result: ThreadHits) -> PublishedThread:
         created_at=published_time(thread.created_at),
         last_message_timestamp=published_time(thread.last_message_timestamp),
         message_count=thread.message_count,
-        score=result.score,
+        score=None if result.score is None else round(result.score, 4),
         hit_count=result.hit_count,
         url=thread_url(thread.short_id),
         hits=[_hit(hit, thread.short_id) for hit in result.hits],

@@ -1,81 +1,57 @@
-"""How much there is: counted from the hits that a page has read, and a little further."""
+"""How much there is: messages are counted up to a cap, threads when somebody asks for them."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
-
-from threads.search.lookups import Entry, Lookup
-from threads.search.plan import Plan
+from functools import cached_property
 
 COUNT_CAP = 1_000  # hits are counted so far; more are told as "1,000+"
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
-    """Totals; where not `is_exact`, there are at least so many. `in_threads`: None: not known."""
+class Totals:
+    """`in_threads` has the hits of each thread that was met. Not exact: at least so many."""
 
     messages: int = 0
     threads: int = 0
     is_exact: bool = True
-    in_threads: Counter[int] | None = field(default_factory=Counter)
+    in_threads: Mapping[int, int] = field(default_factory=dict)
 
 
-def counts_of(
-    hits: Iterable[Entry], titles: Iterable[Entry], *, messages: int, is_exact: bool
-) -> Counts:
-    """Return the counts that follow from the hits and titles that were read."""
-    in_threads = Counter([thread for _key, thread in hits])
-    named = {thread for _key, thread in titles}
-    threads = len(named | in_threads.keys()) if named else len(in_threads)
-    return Counts(messages, threads, is_exact, in_threads)
+class Counts:
+    """What a page tells of the whole: the number of hits, and what follows from a closer look.
 
-
-class Tally:
-    """Remembers what is read of a plan's hits and titles, and counts the rest up to a cap.
-
-    Up to COUNT_CAP hits everything is exact: messages, threads and the hits in each thread. Of
-    more than that only the first ones are read, and threads and hits are counted in these.
+    A list of twenty threads needs neither the number of all threads nor that of the hits in
+    each; counting them can take longer than the list. `look` does it, at most once.
     """
 
-    def __init__(self, lookup: Lookup, plan: Plan, *, newest_first: bool = True) -> None:
-        self._lookup = lookup
-        self._hits = lookup.hits(newest_first=newest_first) if plan.reads_messages else iter(())
-        self._titles = lookup.titles(newest_first=newest_first) if plan.reads_titles else iter(())
-        self._read: list[Entry] = []
-        self._read_titles: list[Entry] = []
+    def __init__(self, messages: int | None, look: Callable[[], Totals]) -> None:
+        """Take the number of messages, None where that needs a look, too."""
+        self._messages = messages
+        self._look = look
 
-    def hits(self) -> Iterator[Entry]:
-        """Yield the hits in order; each is read once."""
-        return _noted(self._hits, self._read)
+    @classmethod
+    def known(cls, totals: Totals) -> Counts:
+        """Return the counts of which everything is known already."""
+        return cls(totals.messages, lambda: totals)
 
-    def titles(self) -> Iterator[Entry]:
-        """Yield the threads whose titles match in order; each is read once."""
-        return _noted(self._titles, self._read_titles)
+    @cached_property
+    def _totals(self) -> Totals:
+        return self._look()
 
-    def counts(self) -> Counts:
-        """Read or count what was not read; a query when it is much."""
-        ahead = self._lookup.ahead
-        self._read += islice(self._hits, max(0, ahead - len(self._read)))
-        messages = len(self._read)
-        if messages >= ahead:
-            messages = self._lookup.count(COUNT_CAP + 1)
-        is_few = messages <= COUNT_CAP
-        if is_few:
-            self._read += self._hits
-        limit = (COUNT_CAP if is_few else ahead) + 1
-        self._read_titles += islice(self._titles, max(0, limit - len(self._read_titles)))
-        return counts_of(
-            self._read,
-            self._read_titles,
-            messages=min(messages, COUNT_CAP),
-            is_exact=is_few and len(self._read_titles) < limit,
-        )
+    @property
+    def messages(self) -> int:
+        return self._totals.messages if self._messages is None else self._messages
 
+    @property
+    def threads(self) -> int:
+        return self._totals.threads
 
-def _noted(rows: Iterator[Entry], notes: list[Entry]) -> Iterator[Entry]:
-    for row in rows:
-        notes.append(row)
-        yield row
+    @property
+    def is_exact(self) -> bool:
+        return self._totals.is_exact
+
+    def in_thread(self, thread: int) -> int:
+        """Return how many hits the thread has, as far as they were counted."""
+        return self._totals.in_threads.get(thread, 0)

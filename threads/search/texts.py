@@ -24,8 +24,7 @@ class Verifier:
     """Drops hits whose text does not hold what was asked.
 
     The index knows stems, so "late delivery" also brings "late deliveries"; substrings and
-    regular expressions it does not know at all. `has_dropped`: something was left out, or not
-    looked at, so that counts are not exact.
+    regular expressions it does not know at all. `is_complete`: all that was given was looked at.
     """
 
     def __init__(self, connection: BaseDatabaseWrapper, plan: Plan) -> None:
@@ -33,7 +32,7 @@ class Verifier:
         phrases = _conjunct_phrases(plan.text)
         self._marker = Marker(phrases) if phrases else None
         self._predicates = plan.predicates
-        self.has_dropped = False
+        self.is_complete = True
 
     @property
     def is_needed(self) -> bool:
@@ -51,15 +50,13 @@ class Verifier:
             found = texts(self._connection, [key for key, _thread in batch])
             for row in batch:
                 if time.monotonic() > deadline:
-                    self.has_dropped = True
+                    self.is_complete = False
                     return
                 if self._holds(found.get(row[0], "")):
                     yield row
-                else:
-                    self.has_dropped = True
             read, size = read + len(batch), min(size * 4, _MOST)
             if read >= SCAN_ROWS:
-                self.has_dropped = True
+                self.is_complete = False
                 return
 
     def _holds(self, text: str) -> bool:

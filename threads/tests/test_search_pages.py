@@ -182,7 +182,7 @@ def test_the_best_message_stands_for_its_thread() -> None:
     )
     make_conversation("nothing of the kind", project=thread.project)
 
-    (result,) = _find("invoice").results
+    (result,) = _find("invoice", hits_shown=3).results
 
     assert [hit.position for hit in result.hits][-1] == 1
     assert result.hit_count == 3
@@ -215,16 +215,46 @@ def test_a_title_counts_on_top_of_messages() -> None:
 
 
 def test_counts_beyond_the_cap_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("threads.search.tally.COUNT_CAP", 7)
-    monkeypatch.setattr("threads.search.lookup_sqlite.SqliteLookup.ahead", 5)
-    monkeypatch.setattr("threads.search.lookup_postgres.PostgresLookup.ahead", 5)
+    monkeypatch.setattr("threads.search.counting.COUNT_CAP", 7)
     _numbered(9)
 
     page = _find("common", sort="newest", limit=3)
 
     assert (page.total_messages, page.total_is_exact) == (7, False)
     assert len(page.results) == 3
-    assert page.total_threads == 5
+    assert page.total_threads == 7  # of the newest seven hits
+
+
+def test_what_is_no_part_of_the_list_is_counted_when_it_is_asked_for() -> None:
+    project = _numbered(30)
+    long = make_thread(project, created_at=LATER)
+    for _number in range(5):
+        make_message(long, "common", created_at=LATER)
+
+    page = _find("common", sort="newest", limit=3, hits_shown=2)
+    with CaptureQueriesContext(connection) as queries:
+        first = page.results[0]
+        told = (len(first.hits), first.hit_count, page.total_threads, page.total_messages)
+
+    assert told == (2, 5, 31, 35)
+    assert len(queries) <= 2  # hits by thread, and titles
+
+
+def test_threads_that_began_in_the_same_second_are_on_some_page() -> None:
+    project = make_project()
+    for number in range(7):
+        make_thread(project, external_id=f"t{number}", title="Common", created_at=NOW)
+
+    seen = []
+    cursor = None
+    for _page in range(5):
+        page = _find("common", sort="newest", limit=2, cursor=cursor)
+        seen += [result.thread.external_id for result in page.results]
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+
+    assert sorted(seen) == [f"t{number}" for number in range(7)]
 
 
 def test_very_frequent_words_are_ranked_among_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -261,8 +291,8 @@ def test_a_longer_page_takes_no_more_queries(text: str, options: dict[str, Any])
             _find(text, limit=limit, **options)
         taken.append(len(queries))
 
-    # Projects, those that may be seen, hits, titles, threads, their projects, messages, hits in
-    # tools; ranking and its mixture add five at most, PostgreSQL's estimate two for each plan.
+    # Projects and those that may be seen, hits, titles, their count, messages with their threads;
+    # ranking and its mixture add five at most, PostgreSQL's estimate two for each plan.
     assert taken[0] == taken[1]
     assert taken[1] <= 20
 
@@ -289,13 +319,27 @@ def test_expressions_that_could_take_for_ever_are_not_begun() -> None:
     assert read.notices == ()
 
 
-def test_an_exact_phrase_leaves_out_other_forms_and_says_that_counts_are_not_exact() -> None:
-    make_conversation("late deliveries")
-    make_conversation("late delivery", external_id="exact")
+@pytest.mark.parametrize("sort", ["relevance", "newest"])
+def test_an_exact_phrase_leaves_other_forms_out_and_does_not_count_them(sort: str) -> None:
+    for _number in range(4):
+        make_conversation("late deliveries")
+        make_conversation("late delivery", "the late delivery", title="exact")
 
-    page = _find('"late delivery"')
+    page = _find('"late delivery"', sort=sort, limit=2)
 
-    assert [result.thread.external_id for result in page.results] == ["exact"]
+    assert [result.thread.title for result in page.results] == ["exact", "exact"]
+    assert (page.total_messages, page.total_threads, page.total_is_exact) == (8, 4, True)
+
+
+def test_phrases_beyond_the_cap_count_what_was_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("threads.search.counting.COUNT_CAP", 5)
+    for _number in range(4):
+        make_conversation("late deliveries")
+        make_conversation("late delivery")
+
+    page = _find('"late delivery"', sort="newest", limit=2)
+
+    assert page.total_messages in {2, 3}  # of the newest five
     assert not page.total_is_exact
 
 

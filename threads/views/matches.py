@@ -103,7 +103,7 @@ def further_hits_of(
             position=row.position,
             role=row.role,
             kind=row.kind,
-            created_at=row.created_at,
+            sent=row.created_at,
             snippet=marker.snippet(row.text),
         )
         for row in rows[:limit]

@@ -103,6 +103,7 @@ def search_page(request: HttpRequest) -> HttpResponse:
             query,
             within=projects,
             limit=PAGE_SIZE,
+            hits_shown=search.HITS_SHOWN,
             cursor=cursor or None,
             now=now,
             allow_scans=request.user.is_authenticated,

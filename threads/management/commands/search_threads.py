@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from projects.models import Project
 from threads.actions import note_search
-from threads.search import find
+from threads.search import HITS_SHOWN, find
 from threads.search.published import published
 from threads.search.query import GROUPS, SORTS, parse
 from threads.search.results import SearchPage
@@ -62,6 +62,7 @@ class Command(BaseCommand):
                 group=options["group"],
                 match=options["match"],
                 limit=options["limit"],
+                hits_shown=HITS_SHOWN,
                 cursor=options["cursor"] or None,
                 now=now,
             )

@@ -1,0 +1,67 @@
+"""Counts what a page in the order of time has not read to its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from threads.search.lookups import Lookup
+from threads.search.plan import Plan
+from threads.search.tally import COUNT_CAP, Counts, Totals
+from threads.search.texts import Verifier
+
+
+@dataclass(frozen=True, slots=True)
+class Further:
+    """The hits of `plan` beyond those that the page has met."""
+
+    connection: BaseDatabaseWrapper
+    plan: Plan
+    lookup: Lookup
+    newest_first: bool
+    with_titles: bool
+
+    def counts(self) -> Counts:
+        """Return the counts; a query, unless the texts have to be looked at as well."""
+        if Verifier(self.connection, self.plan).is_needed:
+            return Counts(None, self._verified)
+        found = self.lookup.count(COUNT_CAP + 1) if self.plan.reads_messages else 0
+        return Counts(min(found, COUNT_CAP), lambda: self._totals(found))
+
+    def _totals(self, found: int) -> Totals:
+        in_threads: dict[int, int] = {}
+        if self.plan.reads_messages:
+            in_threads = self.lookup.in_threads(COUNT_CAP, newest_first=self.newest_first)
+        titles = self._titles()
+        return Totals(
+            messages=min(found, COUNT_CAP),
+            threads=len(in_threads.keys() | titles),
+            is_exact=found <= COUNT_CAP and len(titles) <= COUNT_CAP,
+            in_threads=in_threads,
+        )
+
+    def _verified(self) -> Totals:
+        """Look the first hits up in their texts, as the page does; a few queries."""
+        verifier = Verifier(self.connection, self.plan)
+        in_threads: dict[int, int] = {}
+        read = 0
+        if self.plan.reads_messages:
+            rows = list(islice(self.lookup.hits(newest_first=self.newest_first), COUNT_CAP + 1))
+            read = len(rows)
+            for _key, thread in verifier.kept(rows[:COUNT_CAP]):
+                in_threads[thread] = in_threads.get(thread, 0) + 1
+        titles = self._titles()
+        return Totals(
+            messages=sum(in_threads.values()),
+            threads=len(in_threads.keys() | titles),
+            is_exact=read <= COUNT_CAP and len(titles) <= COUNT_CAP and verifier.is_complete,
+            in_threads=in_threads,
+        )
+
+    def _titles(self) -> set[int]:
+        if not self.with_titles:
+            return set()
+        rows = self.lookup.titles(newest_first=self.newest_first)
+        return {thread for _key, thread in islice(rows, COUNT_CAP + 1)}
