@@ -58,11 +58,3 @@ def notes(message: Message, zone: tzinfo) -> Iterator[str]:
         yield _("Removed at the source, seen %(when)s") % {"when": moment(message.removed_at, zone)}
     if message.branch:
         yield _("Branch %(number)d") % {"number": message.branch}
-
-
-def attachments(message: Message) -> Iterator[str]:
-    """Yield one line for each image or file that the message refers to."""
-    for part in message.source.parts:
-        if part.get("kind") in {"image", "file", "audio"}:
-            where = part.get("text") or part.get("file_id") or part.get("url") or "?"
-            yield f"[{part['kind']}: {where}]"

@@ -16,6 +16,7 @@ from threads import content
 from threads.exports import headings
 from threads.exports.base import Options, Written
 from threads.exports.masking import mask
+from threads.exports.pictures import Attached, Pictures
 from threads.exports.records import ThreadRecord
 
 
@@ -31,14 +32,22 @@ def _head(title: str) -> str:
     return (
         f'<!doctype html>\n<html lang="{escape(get_language() or "en")}"><head>'
         '<meta charset="utf-8"><meta http-equiv="Content-Security-Policy"'
-        " content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+        " content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">"
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="referrer" content="no-referrer">'
         f"<title>{escape(title)}</title><style>{_style()}</style></head><body>\n"
     )
 
 
-def _thread(record: ThreadRecord, options: Options) -> str:
+def _attached(found: Attached) -> str:
+    line = escape(content.visible(found.line))
+    if found.picture is None:
+        return f"<p>{line}</p>"
+    size = f'width="{found.picture.width}" height="{found.picture.height}"'
+    return f'<p><img src="{found.picture.address}" alt="{line}" {size}></p>'
+
+
+def _thread(record: ThreadRecord, options: Options, pictures: Pictures) -> str:
     title = content.plain(headings.title(record, masked=options.masked))
     made = [f'<section id="t-{record.thread.pk}"><h1>{escape(title)}</h1><dl>']
     for label, value in headings.facts(record, masked=options.masked, zone=options.zone):
@@ -56,9 +65,8 @@ def _thread(record: ThreadRecord, options: Options) -> str:
             f"<p><em>{escape(note)}</em></p>" for note in headings.notes(message, options.zone)
         ]
         made.append(str(content.markdown(text)))
-        made += [
-            f"<p>{escape(content.visible(line))}</p>" for line in headings.attachments(message)
-        ]
+        found = pictures.of(record.thread.project, message, masked=options.masked)
+        made += [_attached(each) for each in found]
         made.append("</article>")
     made.append("</section>\n")
     return "".join(made)
@@ -68,9 +76,9 @@ def write(records: Iterable[ThreadRecord], target: BinaryIO, options: Options) -
     """Write one page that holds all threads; a long message is shown up to 256,000 characters."""
     written = Written()
     target.write(_head(options.title).encode())
-    shortened = 0
+    shortened, pictures = 0, Pictures()
     for record in records:
-        target.write(_thread(record, options).encode("utf-8", "replace"))
+        target.write(_thread(record, options, pictures).encode("utf-8", "replace"))
         written.threads += 1
         written.messages += len(record.messages)
         shortened += sum(len(row.text) > content.MAX_SHOWN for row in record.messages)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import BinaryIO
 
-from threads.exports import headings
+from threads.exports import headings, pictures
 from threads.exports.base import Options, Written
 from threads.exports.masking import mask
 from threads.exports.records import ThreadRecord
@@ -31,7 +31,8 @@ def _thread(record: ThreadRecord, options: Options) -> str:
         lines += [f"*{note}*\n" for note in headings.notes(message, options.zone)]
         text = message.text.rstrip("\n")
         lines.append(mask(text) if options.masked else text)
-        lines += ["", *headings.attachments(message)] if message.source.parts else []
+        attached = pictures.lines(message, masked=options.masked)
+        lines += ["", *attached] if attached else []
     return "\n".join(lines) + "\n"
 
 

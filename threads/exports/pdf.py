@@ -8,17 +8,33 @@ from typing import Any, BinaryIO
 from django.utils.html import escape
 from django.utils.translation import gettext as _
 
+from projects.models import Project
 from threadhub.lib import pdf
 from threadhub.lib.pdf.blocks import blocks, code, wide
 from threads import content
 from threads.exports import headings
 from threads.exports.base import ExportCancelled, ExportError, Options, Written
 from threads.exports.masking import mask
+from threads.exports.pictures import Attached, Pictures
 from threads.exports.records import ThreadRecord
 from threads.models import Message
 
+# Points: an image fills half a page at most, and is not blown up.
+_WIDEST, _TALLEST, _POINTS_A_PIXEL = 480, 360, 0.75
 
-def _message(message: Message, options: Options) -> str:
+
+def _attached(found: Attached) -> str:
+    line = escape(content.visible(found.line))
+    if found.picture is None:
+        return f'<p class="quiet">{line}</p>'
+    scale = min(_POINTS_A_PIXEL, _WIDEST / found.picture.width, _TALLEST / found.picture.height)
+    size = (
+        f"width: {found.picture.width * scale:.0f}pt; height: {found.picture.height * scale:.0f}pt"
+    )
+    return f'<p><img src="{found.picture.address}" alt="{line}" style="{size}"/></p>'
+
+
+def _message(message: Message, project: Project, options: Options, pictures: Pictures) -> str:
     who = escape(content.plain(headings.speaker(message)))
     when = escape(headings.moment(message.created_at, options.zone))
     place = f'<span class="quiet">{message.position} · {when}</span>'
@@ -29,14 +45,12 @@ def _message(message: Message, options: Options) -> str:
         made.append(f"<div{wide(text)}>{blocks(content.markdown(text))}</div>")
     else:
         made.extend(code(content.visible(text)))
-    made += [
-        f'<p class="quiet">{escape(content.visible(line))}</p>'
-        for line in headings.attachments(message)
-    ]
+    found = pictures.of(project, message, masked=options.masked)
+    made += [_attached(each) for each in found]
     return "".join(made)
 
 
-def _thread(record: ThreadRecord, options: Options) -> Iterator[dict[str, Any]]:
+def _thread(record: ThreadRecord, options: Options, pictures: Pictures) -> Iterator[dict[str, Any]]:
     title = content.plain(headings.title(record, masked=options.masked), 200)
     facts = [
         (escape(label), escape(content.plain(value, 600)))
@@ -48,14 +62,15 @@ def _thread(record: ThreadRecord, options: Options) -> Iterator[dict[str, Any]]:
     yield {"start": title}
     yield {"html": f'<h1{wide(title)}>{escape(title)}</h1><table class="facts">{rows}</table>'}
     for message in record.messages:
-        yield {"html": _message(message, options)}
+        yield {"html": _message(message, record.thread.project, options, pictures)}
 
 
 def _lines(
     records: Iterable[ThreadRecord], options: Options, written: Written
 ) -> Iterator[dict[str, Any]]:
+    pictures = Pictures()
     for record in records:
-        yield from _thread(record, options)
+        yield from _thread(record, options, pictures)
         written.threads += 1
         written.messages += len(record.messages)
     yield {
