@@ -17,6 +17,8 @@ def text(value: str) -> str:
     """Return `value` with NUL and lone surrogates replaced by U+FFFD."""
     if "\0" in value:
         value = value.replace("\0", _REPLACEMENT)
+    if value.isascii():
+        return value
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -43,6 +45,8 @@ def raw(value: str) -> str:
     """Return JSON text with NUL and lone surrogates written as JSON escapes: nothing is lost."""
     if "\0" in value:
         value = value.replace("\0", "\\u0000")
+    if value.isascii():
+        return value
     try:
         value.encode()
     except UnicodeEncodeError:

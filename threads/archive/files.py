@@ -8,7 +8,7 @@ from typing import Any
 from projects.models import Connection
 from threads.archive import clean
 from threads.attachments import is_file_id
-from threads.models import FileReference, Thread
+from threads.models import FileReference
 from threads.sources import RemoteMessage
 
 _MOST = 500  # of one message; a search through files may bring hundreds
@@ -36,7 +36,7 @@ def _named(message: RemoteMessage) -> Iterator[tuple[str, str, str]]:
 
 
 def references_of(
-    message: RemoteMessage, *, message_id: int, thread: Thread, connection: Connection | None
+    message: RemoteMessage, *, message_id: int, project_id: int, connection: Connection | None
 ) -> list[FileReference]:
     """Return the rows for the files that a message names, each once. Saves nothing."""
     rows: dict[str, FileReference] = {}
@@ -45,7 +45,7 @@ def references_of(
             continue
         rows[identity] = FileReference(
             message_id=message_id,
-            project_id=thread.project_id,
+            project_id=project_id,
             connection=connection,
             file_id=identity,
             container_id=container if is_file_id(container) else "",
@@ -57,7 +57,7 @@ def references_of(
 def insert_references(
     messages: Iterable[tuple[int, RemoteMessage]],
     *,
-    thread: Thread,
+    project_id: int,
     connection: Connection | None,
 ) -> None:
     """Insert the rows for new messages, given with their primary keys. No query without files."""
@@ -65,7 +65,9 @@ def insert_references(
         row
         for pk, message in messages
         if message.parts
-        for row in references_of(message, message_id=pk, thread=thread, connection=connection)
+        for row in references_of(
+            message, message_id=pk, project_id=project_id, connection=connection
+        )
     ]
     if rows:
         FileReference.objects.bulk_create(rows, batch_size=500)

@@ -3,76 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any, Self
 
-from django.db import connection, transaction
+from django.db import DatabaseError, OperationalError, transaction
 
 from projects.models import Project
+from threads.archive.base import BATCH, ArchiveError, Stored
 from threads.archive.listed import Listing, Refusal, apply
-from threads.archive.writer import BATCH, ArchiveError, store
+from threads.archive.report import ImportReport
+from threads.archive.writer import check_id, store, store_together
 from threads.imports import ImportedThread, ListedThread, Place, Problem
 
 _Item = ImportedThread | ListedThread | Problem
+_Bundle = list[_Item]
 # A rehearsal is undone after so many messages: a thread that a file names again within them is
-# recognised, and no writer waits longer than some three seconds.
+# recognised, and no writer waits longer than some two seconds.
 _REHEARSED = 10_000
-_MOST_THREADS = 500  # new and changed ones named in the report
-_MOST_PROBLEMS = 1_000  # kept in the report; all of them are counted
-
-
-@dataclass(slots=True)
-class ImportReport:
-    """What an import did, or would do. Can be written to JSON and taken up again."""
-
-    is_dry_run: bool = False
-    threads_new: int = 0
-    threads_changed: int = 0
-    threads_unchanged: int = 0
-    messages_new: int = 0
-    messages_changed: int = 0
-    problem_count: int = 0
-    problems: list[dict[str, Any]] = field(default_factory=list)  # [{"line", "message"}]
-    threads: list[dict[str, Any]] = field(default_factory=list)  # [{"line", "id", "outcome"}]
-
-    @classmethod
-    def from_json(cls, known: dict[str, Any]) -> Self:
-        return cls(**known)
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @property
-    def thread_count(self) -> int:
-        return self.threads_new + self.threads_changed + self.threads_unchanged
-
-    def add_problem(self, line: int, message: str) -> None:
-        self.problem_count += 1
-        if len(self.problems) < _MOST_PROBLEMS:
-            self.problems.append({"line": line, "message": message})
-
-    def add_thread(self, line: int, identity: str, outcome: str) -> None:
-        """Count a thread; `outcome` is new, changed or unchanged."""
-        if outcome == "new":
-            self.threads_new += 1
-        elif outcome == "changed":
-            self.threads_changed += 1
-        else:
-            self.threads_unchanged += 1
-        if outcome != "unchanged" and len(self.threads) < _MOST_THREADS:
-            self.threads.append({"line": line, "id": identity, "outcome": outcome})
-
-    def __str__(self) -> str:
-        """One line for people, the same for a rehearsal and for the real thing."""
-        would = "would be " if self.is_dry_run else ""
-        return (
-            f"{self.thread_count} threads: {self.threads_new} {would}new,"
-            f" {self.threads_changed} {would}changed, {self.threads_unchanged} unchanged;"
-            f" messages: {self.messages_new} {would}new, {self.messages_changed} {would}changed;"
-            f" {self.problem_count} lines refused."
-        )
+_LARGE = 4_000_000  # characters of raw JSON; no more of a file is held than this and one thread
 
 
 def ingest(
@@ -81,8 +28,8 @@ def ingest(
     project: Project,
     now: datetime,
     report: ImportReport,
-    keep_going: Callable[[Place], bool] | None = None,
-    begin: Callable[[], None] | None = None,
+    keep_going: Callable[[Place], bool] = lambda _place: True,
+    begin: Callable[[], None] = lambda: None,
     listing: Listing = Listing(),  # noqa: B008 - frozen
 ) -> bool:
     """Store what `items` brings and count it in `report`, whose `is_dry_run` decides.
@@ -93,78 +40,121 @@ def ingest(
     :param listing: what to do with the rows of a list of ids.
     :returns: True when the end was reached.
     """
-    # One commit for many small threads: a third of the time goes there, and into the index that
-    # each commit flushes.
-    size = _REHEARSED if report.is_dry_run else BATCH
-    for group in _groups(items, size=size):
-        last = Place()
-        # PostgreSQL would hold locks on several threads for it, which may block each other.
-        is_one = report.is_dry_run or connection.vendor == "sqlite"
-        with transaction.atomic() if is_one else nullcontext():
-            if begin is not None and report.is_dry_run:
-                begin()
-            for item in group:
-                last = item.place
-                if isinstance(item, Problem):
-                    report.add_problem(last.line, item.message)
-                elif isinstance(item, ListedThread):
-                    _ingest_listed(item, listing, project=project, now=now, report=report)
-                else:
-                    _ingest_thread(item, project=project, now=now, report=report)
-            if report.is_dry_run:
-                transaction.set_rollback(True)
-        if keep_going is not None and not keep_going(last):
-            return False
-    return True
+    writing = _Writing(project, listing, report, now=now)
+    bundles = _bundles(items)
+    if report.is_dry_run:
+        return all(keep_going(writing.rehearse(bundle, bundles, begin)) for bundle in bundles)
+    return all(keep_going(writing.write(bundle)) for bundle in bundles)
 
 
-def _groups(items: Iterable[_Item], *, size: int) -> Iterator[Iterator[_Item]]:
-    """Cut the stream where about `size` messages are full; no group is held in memory."""
-    stream = iter(items)
-
-    def group(first: _Item) -> Iterator[_Item]:
-        count = 0
-        item: _Item | None = first
-        while item is not None:
-            yield item
-            count += 1 + (len(item.messages) if isinstance(item, ImportedThread) else 0)
-            item = next(stream, None) if count < size else None
-
-    while (first := next(stream, None)) is not None:
-        yield group(first)
-
-
-def _ingest_thread(
-    item: ImportedThread,
-    *,
-    project: Project,
-    now: datetime,
-    report: ImportReport,
-) -> None:
-    try:
-        stored = store(
-            item.messages,
-            project=project,
-            external_id=item.thread.remote_id,
-            remote=item.thread,
-            now=now,
-        )
-    except ArchiveError as error:
-        report.add_problem(item.place.line, str(error))
-        return
-    outcome = "new" if stored.is_created else "changed" if stored.is_changed else "unchanged"
-    report.messages_new += stored.messages_new
-    report.messages_changed += stored.messages_changed
-    report.add_thread(item.place.line, item.thread.remote_id, outcome)
+def _bundles(items: Iterable[_Item]) -> Iterator[_Bundle]:
+    """Put together what one transaction writes: some BATCH messages, no thread twice."""
+    bundle: _Bundle = []
+    identities: set[str] = set()
+    size = length = 0
+    for item in items:
+        is_again = isinstance(item, ImportedThread) and item.thread.remote_id in identities
+        if bundle and (size >= BATCH or length >= _LARGE or is_again):
+            yield bundle
+            bundle, identities, size, length = [], set(), 0, 0
+        bundle.append(item)
+        size += _size([item])
+        if isinstance(item, ImportedThread):
+            identities.add(item.thread.remote_id)
+            length += sum(len(message.raw) for message in item.messages)
+    if bundle:
+        yield bundle
 
 
-def _ingest_listed(
-    item: ListedThread, listing: Listing, *, project: Project, now: datetime, report: ImportReport
-) -> None:
-    try:
+def _size(items: _Bundle) -> int:
+    """Return how many items and messages these are."""
+    messages = (len(item.messages) for item in items if isinstance(item, ImportedThread))
+    return len(items) + sum(messages)
+
+
+class _Writing:
+    """An import under way."""
+
+    def __init__(
+        self, project: Project, listing: Listing, report: ImportReport, *, now: datetime
+    ) -> None:
+        self._project, self._listing, self._report = project, listing, report
+        self._now = now
+
+    def rehearse(
+        self, bundle: _Bundle, following: Iterator[_Bundle], begin: Callable[[], None]
+    ) -> Place:
+        """Write this bundle and those after it, up to _REHEARSED messages, and undo it all."""
+        size = _size(bundle)
         with transaction.atomic():
-            outcome = apply(item, listing, project=project, now=now)
-    except Refusal as refusal:
-        report.add_problem(item.place.line, str(refusal))
-    else:
-        report.add_thread(item.place.line, item.external_id, outcome)
+            begin()
+            place = self.write(bundle)
+            while size < _REHEARSED and (more := next(following, None)):
+                place, size = self.write(more), size + _size(more)
+            transaction.set_rollback(True)
+        return place
+
+    def write(self, bundle: _Bundle) -> Place:
+        """Write a bundle, and return the place behind it."""
+        self._store([item for item in bundle if isinstance(item, ImportedThread)])
+        self._list([item for item in bundle if isinstance(item, ListedThread)])
+        for item in bundle:
+            if isinstance(item, Problem):
+                self._report.add_problem(item.place.line, item.message)
+        return bundle[-1].place
+
+    def _store(self, items: list[ImportedThread]) -> None:
+        good = [item for item in items if self._has_good_id(item)]
+        together = [item for item in good if len(item.messages) <= BATCH]
+        stored = self._store_together(together)
+        for item in good:
+            identity = item.thread.remote_id
+            outcome = stored.get(identity) if len(item.messages) <= BATCH else self._alone(item)
+            if outcome is not None:
+                self._report.add_stored(item.place.line, identity, outcome)
+
+    def _has_good_id(self, item: ImportedThread) -> bool:
+        try:
+            check_id(item.thread.remote_id)
+        except ArchiveError as error:
+            self._report.add_problem(item.place.line, str(error))
+            return False
+        return True
+
+    def _store_together(self, items: list[ImportedThread]) -> dict[str, Stored | None]:
+        """Store them in one transaction; when the database refuses that, one after the other."""
+        threads = [(item.thread, item.messages) for item in items]
+        try:
+            found = store_together(threads, project=self._project, now=self._now) if items else []
+        except OperationalError:
+            raise  # is about the database, not about a thread
+        except (DatabaseError, OverflowError):
+            return {item.thread.remote_id: self._alone(item) for item in items}
+        return {item.thread.remote_id: each for item, each in zip(items, found, strict=True)}
+
+    def _alone(self, item: ImportedThread) -> Stored | None:
+        try:
+            return store(
+                item.messages,
+                project=self._project,
+                external_id=item.thread.remote_id,
+                remote=item.thread,
+                now=self._now,
+            )
+        except OperationalError:
+            raise
+        except (ArchiveError, DatabaseError, OverflowError) as error:
+            self._report.add_problem(item.place.line, f"The thread cannot be stored: {error}")
+            return None
+
+    def _list(self, items: list[ListedThread]) -> None:
+        if not items:
+            return
+        with transaction.atomic():
+            for item in items:
+                try:
+                    outcome = apply(item, self._listing, project=self._project, now=self._now)
+                except Refusal as refusal:  # before anything was written
+                    self._report.add_problem(item.place.line, str(refusal))
+                else:
+                    self._report.add_thread(item.place.line, item.external_id, outcome)

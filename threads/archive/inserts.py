@@ -1,5 +1,8 @@
-"""Writes new messages in bulk, past the model instances: three times as fast.
+"""Writes new threads and messages in bulk, past Django's own way: three times as fast.
 
+Many rows go into one statement. Before each statement that fires triggers SQLite marks a point
+to go back to, and there FTS5 writes out what it has collected; with a statement for every
+message that was the half of an import.
 The columns come from the models, so a new one that has no value here fails at once.
 """
 
@@ -7,8 +10,11 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
+from operator import attrgetter
 from typing import Any
 
 from django.db import connection
@@ -16,58 +22,117 @@ from django.db.models import Model
 
 from threads.archive.rows import CHANGEABLE, Content
 from threads.models import Message, MessageSource, Thread
+from threads.search import keys
 
+_ROWS = 250  # in one statement; with 50 it is a twentieth slower, with more no faster
 _OWN = ("thread_id", "project_id", "position", "remote_id", "archived_at", "search_key")
 _EMPTY = ("removed_at", "edited_at")
-_COLUMNS = (*_OWN, *_EMPTY, *CHANGEABLE)
-_TIME = CHANGEABLE.index("created_at")
+_WITHOUT_TIME = tuple(name for name in CHANGEABLE if name != "created_at")
+_COLUMNS = (*_OWN, *_EMPTY, "created_at", *_WITHOUT_TIME)
+_values_of = attrgetter(*_WITHOUT_TIME)
+_THREAD_COLUMNS = tuple(
+    field.attname for field in Thread._meta.concrete_fields if not field.primary_key
+)
+_columns_of = attrgetter(*_THREAD_COLUMNS)
 
 
-def insert_messages(
-    thread: Thread,
-    contents: Sequence[Content],
-    *,
-    identities: Iterable[str],
-    keys: Iterable[int],
-    first_position: int,
-    archived_at: datetime,
-) -> list[int]:
-    """Insert new messages of a thread; return their primary keys in the order given."""
-    adapt = connection.ops.adapt_datetimefield_value
-    archived = adapt(archived_at)
-    rows = []
-    for position, (content, identity, key) in enumerate(
-        zip(contents, identities, keys, strict=True), first_position
-    ):
-        values = [getattr(content, name) for name in CHANGEABLE]
-        values[_TIME] = adapt(content.created_at)
-        own = (thread.pk, thread.project_id, position, identity, archived, key)
-        rows.append((*own, None, None, *values))
-    with connection.cursor() as cursor:
-        cursor.executemany(_statement(Message, _COLUMNS), rows)
-        cursor.execute(
-            "SELECT id FROM threads_message WHERE thread_id = %s AND position >= %s"
-            " ORDER BY position",
-            [thread.pk, first_position],
+@dataclass(slots=True)
+class NewMessage:
+    """A message that is about to be inserted. `place`: its time in the order of the archive."""
+
+    thread_id: int
+    project_id: int
+    position: int
+    identity: str
+    content: Content
+    place: datetime
+
+
+def insert_messages(messages: Sequence[NewMessage], *, archived_at: datetime) -> list[int]:
+    """Insert messages, those of a thread in the order of position; return their primary keys.
+
+    Has to be called within a transaction.
+    """
+    if not messages:
+        return []
+    written = _clock()
+    archived = written(archived_at)
+    search_keys = keys.allocate([message.place for message in messages])
+    rows = [
+        (
+            message.thread_id,
+            message.project_id,
+            message.position,
+            message.identity,
+            archived,
+            key,
+            None,
+            None,
+            written(message.content.created_at),
+            *_values_of(message.content),
         )
-        return [pk for (pk,) in cursor.fetchall()]
+        for message, key in zip(messages, search_keys, strict=True)
+    ]
+    made = _insert(Message, _COLUMNS, rows, key="search_key")
+    return [made[key] for key in search_keys]
+
+
+def insert_threads(threads: Sequence[Thread]) -> None:
+    """Insert new threads of one project, and give them their primary keys."""
+    written = _clock()
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, datetime):
+            return written(value)
+        if isinstance(value, dict):
+            return connection.ops.adapt_json_value(value, None)
+        return value.value if isinstance(value, Enum) else value
+
+    rows = [tuple(plain(value) for value in _columns_of(thread)) for thread in threads]
+    made = _insert(Thread, _THREAD_COLUMNS, rows, key="external_id")
+    for thread in threads:
+        thread.pk = made[thread.external_id]
+        thread._state.adding = False
+        thread._state.db = connection.alias
+
+
+def _insert(
+    model: type[Model], names: tuple[str, ...], rows: Sequence[tuple[Any, ...]], *, key: str
+) -> dict[Any, int]:
+    """Insert rows and return their primary keys by the column `key`, which tells them apart."""
+    made: dict[Any, int] = {}
+    with connection.cursor() as cursor:
+        for start in range(0, len(rows), _ROWS):
+            part = rows[start : start + _ROWS]
+            statement = f"{_statement(model, names, len(part))} RETURNING {key}, id"
+            cursor.execute(statement, [value for row in part for value in row])
+            made |= cursor.fetchall()
+    return made
+
+
+def _clock() -> Callable[[datetime | None], Any]:
+    """Return how this database takes times. Django's own way asks the settings every time."""
+    if connection.vendor != "sqlite":
+        return connection.ops.adapt_datetimefield_value  # hands them on as they are
+    zone = connection.timezone
+    return lambda moment: moment and str(moment.astimezone(zone).replace(tzinfo=None))
 
 
 def insert_sources(rows: Iterable[tuple[int, str, list[dict[str, Any]]]]) -> None:
     """Insert what upstream sent: (message's primary key, raw JSON, parts)."""
     values = [(pk, raw, json.dumps(parts) if parts else "[]") for pk, raw, parts in rows]
     with connection.cursor() as cursor:
-        cursor.executemany(_statement(MessageSource, ("message_id", "raw", "parts")), values)
+        cursor.executemany(_statement(MessageSource, ("message_id", "raw", "parts"), 1), values)
 
 
 @functools.cache
-def _statement(model: type[Model], names: tuple[str, ...]) -> str:
+def _statement(model: type[Model], names: tuple[str, ...], count: int) -> str:
     wanted = {field.attname for field in model._meta.concrete_fields} - {"id"}
     if wanted != set(names):
         raise TypeError(f"{model.__name__} has other columns: {sorted(wanted ^ set(names))}")
     columns = {field.attname: str(field.column) for field in model._meta.concrete_fields}
     quote = connection.ops.quote_name
     listed = ", ".join(quote(columns[name]) for name in names)
-    marks = ", ".join(["%s"] * len(names))
+    marks = ", ".join(["(" + ", ".join(["%s"] * len(names)) + ")"] * count)
     table = quote(model._meta.db_table)
-    return f"INSERT INTO {table} ({listed}) VALUES ({marks})"  # noqa: S608 - the models' own names
+    return f"INSERT INTO {table} ({listed}) VALUES {marks}"  # noqa: S608 - the models' own names

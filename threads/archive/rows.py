@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -19,6 +20,11 @@ _CODE_TYPES = ("code_interpreter", "shell", "apply_patch", "command_execution", 
 _ROLES = frozenset(Message.Role.values)
 _KINDS = frozenset(Message.Kind.values)
 _TIME_SOURCES = frozenset(Message.TimeSource.values)
+# Plain values: to ask an enumeration for its member costs more than all that is done with it.
+_TOOL_KINDS = frozenset({Message.Kind.TOOL_CALL.value, Message.Kind.TOOL_OUTPUT.value})
+_TIME_GIVEN, _TIME_SEEN = Message.TimeSource.GIVEN.value, Message.TimeSource.SEEN.value
+_TIME_UNKNOWN = Message.TimeSource.UNKNOWN.value
+_UNKNOWN_ROLE, _UNKNOWN_KIND = Message.Role.UNKNOWN.value, Message.Kind.UNKNOWN.value
 
 
 @dataclass(slots=True)
@@ -74,21 +80,28 @@ def fingerprint(message: RemoteMessage, *, of_raw: bool) -> str:
 
 def features(message: RemoteMessage) -> int:
     """Return the bits of `Message.Feature` that `has:` searches by."""
+    bits = _features_of_parts(message.parts) if message.parts else 0
+    if "```" in message.text or message.type.startswith(_CODE_TYPES):
+        bits |= Message.Feature.CODE
+    if message.kind in _TOOL_KINDS:
+        bits |= Message.Feature.TOOL
+    if "://" in message.text and _LINK.search(message.text):
+        bits |= Message.Feature.LINK
+    if message.status in _FAILED:
+        bits |= Message.Feature.ERROR
+    return bits
+
+
+def _features_of_parts(parts: Iterable[Part]) -> int:
     bits = 0
-    kinds = {part.kind for part in message.parts}
-    annotations = {str(note.get("type", "")) for part in message.parts for note in part.annotations}
+    kinds = {part.kind for part in parts}
+    annotations = {str(note.get("type", "")) for part in parts for note in part.annotations}
     if "image" in kinds:
         bits |= Message.Feature.IMAGE
     if "file" in kinds or any("file" in name for name in annotations):
         bits |= Message.Feature.FILE
-    if "```" in message.text or message.type.startswith(_CODE_TYPES):
-        bits |= Message.Feature.CODE
-    if message.kind in {Message.Kind.TOOL_CALL, Message.Kind.TOOL_OUTPUT}:
-        bits |= Message.Feature.TOOL
-    if _LINK.search(message.text) or "url_citation" in annotations:
+    if "url_citation" in annotations:
         bits |= Message.Feature.LINK
-    if message.status in _FAILED:
-        bits |= Message.Feature.ERROR
     if "refusal" in kinds:
         bits |= Message.Feature.REFUSAL
     return bits
@@ -108,6 +121,8 @@ def _part(part: Part) -> dict[str, Any]:
 
 def _parts(message: RemoteMessage) -> list[dict[str, Any]]:
     """The parts as they are kept; empty when the text already says it all."""
+    if not message.parts:
+        return []
     if len(message.parts) == 1:
         (only,) = message.parts
         if _part(only) == {"kind": "text", "text": message.text}:
@@ -127,20 +142,19 @@ def content_of(
     moment, time_source = message.created_at, message.time_source
     if moment is None:
         moment = seen_at
-        source = Message.TimeSource.UNKNOWN if seen_at is None else Message.TimeSource.SEEN
-        time_source = source.value
-    elif time_source not in _TIME_SOURCES or time_source == Message.TimeSource.UNKNOWN:
-        time_source = Message.TimeSource.GIVEN.value
+        time_source = _TIME_UNKNOWN if seen_at is None else _TIME_SEEN
+    elif time_source not in _TIME_SOURCES or time_source == _TIME_UNKNOWN:
+        time_source = _TIME_GIVEN
     return Content(
         branch=message.branch,
-        role=message.role if message.role in _ROLES else Message.Role.UNKNOWN.value,
-        kind=message.kind if message.kind in _KINDS else Message.Kind.UNKNOWN.value,
+        role=message.role if message.role in _ROLES else _UNKNOWN_ROLE,
+        kind=message.kind if message.kind in _KINDS else _UNKNOWN_KIND,
         type=clean.text(message.type)[:60],
         text=clean.text(message.text),
         name=clean.line(message.name, 200) if message.name else "",
         model=clean.line(message.model, 120) if message.model else "",
         assistant_id=assistant_id,
-        status=clean.text(message.status)[:20],
+        status=clean.text(message.status)[:20] if message.status else "",
         is_final=message.is_final,
         is_hidden=message.is_hidden,
         group_id=clean.identity(message.group_id) if message.group_id else "",
@@ -159,7 +173,7 @@ def write_onto(row: Message, content: Content) -> bool:
     A time that is known stays when the new content has none.
     """
     says_else = (row.role, row.text) != (content.role, content.text)
-    if content.time_source in {Message.TimeSource.UNKNOWN, Message.TimeSource.SEEN}:
+    if content.time_source in {_TIME_UNKNOWN, _TIME_SEEN}:
         content.created_at, content.time_source = row.created_at, row.time_source
     for name in CHANGEABLE:
         setattr(row, name, getattr(content, name))

@@ -26,7 +26,8 @@ def estimate_tokens(text: str) -> int:
     Four letters of English or about one and a third Chinese characters a token; within some
     20 % of common tokenisers on prose.
     """
-    return (len(text.encode()) + 3) // 4
+    size = len(text) if text.isascii() else len(text.encode())
+    return (size + 3) // 4
 
 
 class Countable(Protocol):

@@ -114,8 +114,7 @@ def _parse(line: bytes) -> dict[str, Any]:
     return record
 
 
-def _canonical(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 def _digest(text: str) -> str:

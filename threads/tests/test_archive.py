@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from projects.models import Connection, Project
 from threads import archive
+from threads.archive import writer
 from threads.archive.totals import Totals
 from threads.models import Assistant, Message, Thread
 from threads.sources import Part, RemoteMessage, RemoteThread, Usage
@@ -59,15 +60,13 @@ def test_it_writes_nothing_to_messages_that_are_the_same() -> None:
     connection = make_connection()
     store(messages(1, 2, 3), connection)
 
-    with CaptureQueriesContext(
-        database,
-    ) as queries:
+    with CaptureQueriesContext(database) as queries:
         stored = store(messages(1, 2, 3), connection, now=NOW + timedelta(hours=1))
 
     assert not stored.is_changed
-    # Is there such a thread, the thread itself, and the messages of the batch.
+    # The thread, and the messages of the batch.
     read = [query["sql"] for query in queries if query["sql"].startswith("SELECT")]
-    assert len(read) == 3
+    assert len(read) == 2
     assert not [query for query in queries if query["sql"].startswith(("INSERT", "UPDATE"))]
 
 
@@ -391,3 +390,95 @@ def test_it_counts_the_tokens_that_a_file_gives_with_its_messages() -> None:
     thread = Thread.objects.get()
     assert (thread.input_tokens, thread.output_tokens, thread.total_tokens) == (10, 3, 13)
     assert thread.usage_source == "file"
+
+
+def brought(number: int, *said: RemoteMessage, **fields: Any) -> tuple[RemoteThread, list[Any]]:
+    return RemoteThread(f"conv_{number}", **fields), list(said)
+
+
+def together(*threads: tuple[RemoteThread, list[Any]], project: Project) -> list[archive.Stored]:
+    return writer.store_together(threads, project=project, now=NOW)
+
+
+def began(number: int) -> datetime:
+    return NOW - timedelta(hours=number)
+
+
+def test_it_stores_many_threads_with_a_fixed_number_of_queries() -> None:
+    project = make_project()
+    threads = [
+        brought(
+            number,
+            *(
+                message(each, assistant_id=f"asst_{number % 3}", created_at=began(number))
+                for each in range(1, 5)
+            ),
+            tags=(f"tag {number % 2}",),
+        )
+        for number in range(100)
+    ]
+    statements = []
+    for part in (threads[:5], threads[5:]):
+        with CaptureQueriesContext(database) as queries:
+            together(*part, project=project)
+        statements.append(len(queries))
+
+    # The second part finds the assistants and tags that the first one made, which saves five;
+    # its 380 messages take one statement more than 250.
+    assert statements[1] < statements[0] < 20
+    assert Thread.objects.filter(item_count=4, tags__isnull=False).count() == 100
+
+
+def test_it_keeps_threads_of_one_transaction_apart() -> None:
+    project = make_project()
+    together(brought(1, message(1)), brought(2, message(1), message(2)), project=project)
+
+    first, second, third = together(
+        brought(1, message(1, "edited"), message(3)),
+        brought(2, message(1), message(2)),
+        brought(3, message(9, None, raw="{}")),
+        project=project,
+    )
+
+    assert (first.messages_new, first.messages_changed, first.is_created) == (1, 1, False)
+    assert not second.is_changed
+    assert (third.messages_new, third.is_created) == (1, True)
+    listed = Message.objects.order_by("thread__external_id", "position")
+    assert list(listed.values_list("thread__external_id", "position", "text")) == [
+        ("conv_1", 1, "edited"),
+        ("conv_1", 2, "message 3"),
+        ("conv_2", 1, "message 1"),
+        ("conv_2", 2, "message 2"),
+        ("conv_3", 1, "message 9"),
+    ]
+    assert {row.source.raw for row in listed.filter(thread__external_id="conv_3")} == {"{}"}
+    assert sorted(Thread.objects.values_list("item_count", flat=True)) == [1, 2, 2]
+
+
+def test_it_writes_the_same_row_as_a_model_does() -> None:
+    project = make_project()
+
+    (stored,) = together(
+        brought(1, message(1), metadata={"team": "ä"}, created_at=NOW), project=project
+    )
+
+    written = Thread.objects.get(pk=stored.thread_id)
+    model = Thread(
+        project=project,
+        external_id="conv_1",
+        short_id=written.short_id,
+        store="import",
+        metadata={"team": "ä"},
+        created_at=NOW,
+        archived_at=NOW,
+        title=written.title,
+        message_count=1,
+        item_count=1,
+        session_count=1,
+        estimated_tokens=3,
+        upstream_state=written.upstream_state,
+        last_message_timestamp=message(1).created_at,
+        pk=written.pk,
+    )
+    for column in Thread._meta.concrete_fields:
+        assert getattr(written, column.attname) == getattr(model, column.attname), column.name
