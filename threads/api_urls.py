@@ -16,4 +16,5 @@ urlpatterns = [
     path("v1/", (_operations, _app, _namespace)),
     path("v1/<path:rest>", no_such_address),
     path("docs", docs, name="api-docs"),
+    path("<path:rest>", no_such_address),
 ]

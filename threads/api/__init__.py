@@ -6,11 +6,9 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
 from ninja import NinjaAPI, Swagger
 
-from threads.api import (
-    asking,  # noqa: F401 - adds its operations to the one router
-    reading,
-)
+from threads.api import adding, exports, fresh, reading  # noqa: F401 - add their operations
 from threads.api.errors import answer_errors
+from threads.api.router import router
 
 api = NinjaAPI(
     title="ThreadHub",
@@ -26,7 +24,7 @@ api = NinjaAPI(
     docs_url=None,  # has an address of its own, outside of the version
     openapi_url="/openapi.json",
 )
-api.add_router("", reading.router)
+api.add_router("", router)
 answer_errors(api)
 
 _swagger = Swagger(settings={"defaultModelsExpandDepth": 0, "tryItOutEnabled": True})

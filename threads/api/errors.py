@@ -16,6 +16,7 @@ from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
 from threadhub.lib.http import json_error
+from threads import actions
 
 logger = logging.getLogger(__name__)
 View = Callable[..., HttpResponseBase]
@@ -58,6 +59,25 @@ def bad_cursor() -> Refused:
         message=_("This cursor is not one of ours, or belongs to another list."),
         field="cursor",
     )
+
+
+def unknown_project(slug: str, message: str, *, field: str, suggestion: str = "") -> Refused:
+    """Return what says that the caller has no such project; it may exist all the same.
+
+    :param message: with a place for the {slug}.
+    """
+    return Refused(
+        status=404,
+        code="unknown_project",
+        message=message.format(slug=slug),
+        field=field,
+        suggestion=suggestion,
+    )
+
+
+def refused(refusal: actions.Refused) -> Refused:
+    """Return what an action would not do, with its sentence."""
+    return Refused(status=400, code="refused", message=str(refusal))
 
 
 def answer_errors(api: NinjaAPI) -> None:
@@ -103,6 +123,9 @@ def _answer(request: HttpRequest, error: object) -> HttpResponse:
         case RequestDataTooBig():
             message = _("This is too much for one request. Send less at once.")
             return json_error(status=413, code="too_large", message=message)
+        case HttpError() if error.status_code == 400 and "json" not in (request.content_type or ""):
+            message = _("Send JSON, with Content-Type: application/json.")
+            return json_error(status=415, code="unsupported_media_type", message=message)
         case HttpError():
             return json_error(status=error.status_code, code="bad_request", message=str(error))
         case OperationalError() | InterfaceError():

@@ -15,14 +15,14 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from ninja import Query as Parameter
-from ninja import Router
 
 from projects.models import Project
 from projects.models.project import ProjectQuerySet
 from threads.actions import note_read, note_search
 from threads.api import shapes
 from threads.api.access import count_against, reader_of
-from threads.api.errors import Refused, bad_cursor
+from threads.api.errors import Refused, bad_cursor, unknown_project
+from threads.api.router import REFUSALS, leads_to, router
 from threads.models import Thread
 from threads.search import HITS_SHOWN, find
 from threads.search.facets import facets
@@ -35,16 +35,16 @@ MAX_THREADS = 100  # a page of search results
 MAX_MESSAGES = 500  # a page of a thread
 _LARGEST_POSITION = 2**31 - 1
 
-router = Router()
-_ERRORS = {frozenset({400, 401, 403, 404, 429}): shapes.ErrorAnswer}
-
 
 @router.get(
     "threads",
     operation_id="search_threads",
-    response={200: PublishedPage, **_ERRORS},
+    response={200: PublishedPage, **REFUSALS},
     summary="Search",
     tags=["threads"],
+    openapi_extra=leads_to(
+        200, "/results/0/id", read_thread="thread_id", list_messages="thread_id"
+    ),
 )
 def search_threads(
     request: HttpRequest,
@@ -91,7 +91,7 @@ def search_threads(
 @router.get(
     "threads/{thread_id}",
     operation_id="read_thread",
-    response={200: shapes.ThreadDetail, **_ERRORS},
+    response={200: shapes.ThreadDetail, 302: None, **REFUSALS},
     summary="One thread",
     tags=["threads"],
     url_name="thread",
@@ -116,7 +116,7 @@ def thread(request: HttpRequest, thread_id: str) -> HttpResponse:
 @router.get(
     "threads/{thread_id}/messages",
     operation_id="list_messages",
-    response={200: shapes.MessagePage, **_ERRORS},
+    response={200: shapes.MessagePage, 302: None, **REFUSALS},
     summary="The messages of a thread",
     tags=["threads"],
     url_name="messages",
@@ -151,7 +151,7 @@ def messages(
 @router.get(
     "projects",
     operation_id="list_projects",
-    response={200: shapes.ProjectList, **_ERRORS},
+    response={200: shapes.ProjectList, **REFUSALS},
     summary="The projects that you see",
     tags=["projects"],
 )
@@ -169,7 +169,7 @@ def projects(request: HttpRequest) -> HttpResponse:
 @router.get(
     "me",
     operation_id="read_me",
-    response={200: shapes.Me, **_ERRORS},
+    response={200: shapes.Me, **REFUSALS},
     summary="Who you are",
     tags=["me"],
 )
@@ -182,7 +182,7 @@ def me(request: HttpRequest) -> HttpResponse:
 @router.get(
     "facets",
     operation_id="count_facets",
-    response={200: shapes.FacetAnswer, **_ERRORS},
+    response={200: shapes.FacetAnswer, **REFUSALS},
     summary="How results are spread",
     tags=["threads"],
 )
@@ -206,7 +206,7 @@ def count_facets(
 @router.get(
     "suggestions",
     operation_id="list_suggestions",
-    response={200: shapes.SuggestionList, **_ERRORS},
+    response={200: shapes.SuggestionList, **REFUSALS},
     summary="How a query could go on",
     tags=["threads"],
 )
@@ -254,12 +254,11 @@ def _projects(request: HttpRequest, slugs: list[str]) -> ProjectQuerySet:
     for slug in slugs:
         if slug not in known:
             near = difflib.get_close_matches(slug, known, n=1)
-            raise Refused(
-                status=400,
-                code="unknown_project",
-                message=_("You see no project “{slug}”.").format(slug=slug),
+            raise unknown_project(
+                slug,
+                _("You see no project “{slug}”."),
                 field="project",
-                suggestion=near[0] if near else None,
+                suggestion=near[0] if near else "",
             )
     return visible.filter(slug__in=slugs)
 

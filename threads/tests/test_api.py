@@ -159,8 +159,8 @@ def test_it_says_the_same_of_projects_unseen_and_unknown(client: Client) -> None
     make_project("Shop")
     make_project("Secret", visibility=Project.Visibility.PRIVATE)
 
-    unseen = error_of(client, "threads", project="secret", status=400)
-    unknown = error_of(client, "threads", project="shops", status=400)
+    unseen = error_of(client, "threads", project="secret", status=404)
+    unknown = error_of(client, "threads", project="shops", status=404)
 
     assert unseen["code"] == unknown["code"] == "unknown_project"
     assert "suggestion" not in unseen

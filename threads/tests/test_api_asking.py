@@ -171,7 +171,7 @@ def test_a_session_that_changes_something_needs_the_csrf_token() -> None:
     headers = {"X-CSRFToken": "a" * 32}
 
     assert refused["error"]["code"] == "csrf"
-    assert call("threads", body, client=client, headers=headers, status=400)["error"]["code"] == (
+    assert call("threads", body, client=client, headers=headers, status=404)["error"]["code"] == (
         "unknown_project"
     )
 
@@ -235,7 +235,7 @@ def test_it_names_a_project_that_cannot_be_asked() -> None:
         "fresh-searches",
         {"query": "a", "projects": ["secret"]},
         headers=make_token(),
-        status=400,
+        status=404,
     )
 
     assert (answer["error"]["code"], answer["error"]["field"]) == ("unknown_project", "projects")
@@ -284,7 +284,7 @@ def test_it_takes_whole_threads_twice_without_a_change() -> None:
 def test_it_adds_to_no_project_that_one_only_reads() -> None:
     make_project()
 
-    answer = call("threads", {"project": "support", "ids": ["a"]}, headers=make_token(), status=400)
+    answer = call("threads", {"project": "support", "ids": ["a"]}, headers=make_token(), status=404)
 
     assert answer["error"]["code"] == "unknown_project"
     assert not Thread.objects.exists()
@@ -317,6 +317,39 @@ def test_it_refuses_what_is_too_large() -> None:
     assert answer["error"]["code"] == "too_large"
 
 
+@pytest.mark.parametrize(
+    ("body", "content_type", "status", "code"),
+    [
+        (b'{"project": ', "application/json", 400, "bad_request"),
+        (b"[" * 100_000, "application/json", 400, "bad_request"),
+        (b'{"project": "\xff"}', "application/json", 400, "bad_request"),
+        (b"", "application/json", 400, "invalid_parameter"),
+        (b"project=support", "application/x-www-form-urlencoded", 415, "unsupported_media_type"),
+        (b"<threads/>", "text/xml", 415, "unsupported_media_type"),
+    ],
+)
+def test_it_says_what_is_wrong_with_a_body(
+    body: bytes, content_type: str, status: int, code: str
+) -> None:
+    response = Client().post(
+        "/api/v1/threads", body, content_type=content_type, headers=make_token()
+    )
+
+    assert response.status_code == status
+    assert response.json()["error"]["code"] == code
+    assert response.json()["error"]["message"]
+
+
+def test_it_takes_json_whose_type_was_not_named() -> None:
+    _, headers = owned_source()
+    body = b'{"project": "support", "threads": [{"id": "conv_1", "messages": []}]}'
+    kind = "application/x-www-form-urlencoded"  # what many programs send by themselves
+
+    response = Client().post("/api/v1/threads", body, content_type=kind, headers=headers)
+
+    assert response.status_code == 200
+
+
 def test_visitors_add_nothing() -> None:
     assert call("threads", {"project": "a", "ids": ["b"]}, status=401)["error"]["code"] == (
         "not_signed_in"
@@ -338,6 +371,15 @@ def test_it_makes_a_file() -> None:
     assert (started["state"], started["file_url"]) == ("queued", None)
     assert made["state"] == "done"
     assert b"A refund" in b"".join(file.streaming_content)  # type: ignore[attr-defined]
+
+
+def test_it_says_that_a_file_is_not_made_yet() -> None:
+    headers = make_token()
+    started = call("exports", {"format": "csv"}, headers=headers, status=202)
+
+    answer = call(f"exports/{started['id']}/file", headers=headers, status=409)
+
+    assert answer["error"]["code"] == "not_ready"
 
 
 def test_it_gives_a_file_to_nobody_else() -> None:
