@@ -30,6 +30,10 @@ SECRET_KEY = env("SECRET_KEY")
 DEBUG = env.bool("DEBUG", default=False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+# Origins ("https://app.example.org") whose pages may read the API with a token.
+THREADHUB_CORS_ORIGINS = [
+    origin.rstrip("/") for origin in env.list("THREADHUB_CORS_ORIGINS", default=[])
+]
 THREADHUB_TRUSTED_PROXIES = env.int("THREADHUB_TRUSTED_PROXIES", default=0)
 THREADHUB_ENCRYPTION_KEYS = env.str("THREADHUB_ENCRYPTION_KEYS", default="")
 THREADHUB_ENCRYPTION_KEYS_FILE = env.str("THREADHUB_ENCRYPTION_KEYS_FILE", default="")
@@ -161,6 +165,7 @@ MIDDLEWARE = [
     "threadhub.lib.http.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "threadhub.lib.http.SecurityHeadersMiddleware",
+    "threadhub.lib.cors.CorsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "monitoring.banned.BanMiddleware",  # after the static files: its page has a style
     "django.contrib.sessions.middleware.SessionMiddleware",
