@@ -109,6 +109,17 @@ class SavedSearchForm(forms.ModelForm):
         return given
 
 
+class ShareForm(forms.Form):
+    """A new link to a thread."""
+
+    note = forms.CharField(label=_("For whom"), max_length=120, required=False)
+    days = forms.ChoiceField(
+        label=_("Valid for"),
+        choices=[("1", _("a day")), ("7", _("a week")), ("30", _("30 days")), ("90", _("90 days"))],
+        initial="7",
+    )
+
+
 class TokenForm(forms.Form):
     """A new API token."""
 

@@ -30,6 +30,7 @@ from threads.actions.removal import (
     request_thread_deletion,
 )
 from threads.actions.sample import load_sample, remove_sample
+from threads.actions.sharing import TooManyLinks, may_share, open_shared, share, unshare
 from threads.actions.syncs import (
     Added,
     add_thread_ids,
@@ -50,6 +51,7 @@ __all__ = [
     "OpenedFile",
     "ProjectCost",
     "Refused",
+    "TooManyLinks",
     "add_thread_ids",
     "askable_projects",
     "bookmark_threads",
@@ -60,10 +62,12 @@ __all__ = [
     "forget_uploads",
     "has_upload",
     "load_sample",
+    "may_share",
     "needs_captcha",
     "note_read",
     "note_search",
     "open_file",
+    "open_shared",
     "plan_deletion",
     "preview_fresh_search",
     "prune_preview",
@@ -79,6 +83,8 @@ __all__ = [
     "request_thread_deletion",
     "retry_fresh_search",
     "retry_job",
+    "share",
     "store_records",
     "test_connection",
+    "unshare",
 ]

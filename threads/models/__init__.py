@@ -9,6 +9,7 @@ from threads.models.job import Job
 from threads.models.message import Message, MessageSource
 from threads.models.refresh import RefreshBucket, RefreshReturns
 from threads.models.saved_search import SavedSearch
+from threads.models.share_link import ShareLink
 from threads.models.sync_run import SyncRun
 from threads.models.thread import Assistant, Thread
 from threads.models.tombstone import Tombstone
@@ -24,6 +25,7 @@ __all__ = [
     "RefreshBucket",
     "RefreshReturns",
     "SavedSearch",
+    "ShareLink",
     "SyncRun",
     "Thread",
     "Tombstone",

@@ -12,9 +12,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from projects.models import Project
 from threadhub.lib.ratelimit import limited
 from threads import content
-from threads.actions import note_read
+from threads.actions import may_share, note_read
 from threads.attachments import cached_file, is_file_id
 from threads.models import Assistant, Thread
 from threads.models.thread import Store
@@ -129,8 +130,15 @@ def thread_page(request: HttpRequest, thread_id: str) -> HttpResponse:
             "first_hit": address_of(first_hit) if first_hit else "",
             "pages": pages,
             "metadata": metadata_of(thread),
+            "may_share": _may_share(request, thread),
         },
     )
+
+
+def _may_share(request: HttpRequest, thread: Thread) -> bool:
+    """Whether the page offers links: to those who may make them, where not everybody may read."""
+    is_public = thread.project.visibility == Project.Visibility.PUBLIC
+    return not is_public and may_share(thread, by=reader(request))
 
 
 def _files_of(thread: Thread) -> Callable[[str], str]:
