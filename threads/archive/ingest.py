@@ -9,6 +9,7 @@ from django.db import DatabaseError, OperationalError, transaction
 
 from projects.models import Project
 from threads.archive.base import BATCH, ArchiveError, Stored
+from threads.archive.brought import BroughtFiles
 from threads.archive.listed import Listing, Refusal, apply
 from threads.archive.report import ImportReport
 from threads.archive.writer import check_id, store, store_together
@@ -41,7 +42,7 @@ def ingest(
     :returns: True when the end was reached.
     """
     writing = _Writing(project, listing, report, now=now)
-    bundles = _bundles(items)
+    bundles = _bundles(writing.with_files(items))
     if report.is_dry_run:
         return all(keep_going(writing.rehearse(bundle, bundles, begin)) for bundle in bundles)
     return all(keep_going(writing.write(bundle)) for bundle in bundles)
@@ -80,6 +81,21 @@ class _Writing:
     ) -> None:
         self._project, self._listing, self._report = project, listing, report
         self._now = now
+        self._files = BroughtFiles(project, is_dry_run=report.is_dry_run)
+
+    def with_files(self, items: Iterable[_Item]) -> Iterator[_Item]:
+        """Keep the files of each thread while its reader has them at hand.
+
+        Before the thread is stored, so that no transaction waits for a disk. What no message
+        comes to name is cleared away after a day.
+        """
+        for item in items:
+            yield item
+            if isinstance(item, ImportedThread) and item.files:
+                before = self._files.new_count
+                for sentence in self._files.take(item):
+                    yield Problem(item.place, sentence)
+                self._report.files_new += self._files.new_count - before
 
     def rehearse(
         self, bundle: _Bundle, following: Iterator[_Bundle], begin: Callable[[], None]

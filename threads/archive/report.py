@@ -21,6 +21,7 @@ class ImportReport:
     threads_unchanged: int = 0
     messages_new: int = 0
     messages_changed: int = 0
+    files_new: int = 0
     problem_count: int = 0
     problems: list[dict[str, Any]] = field(default_factory=list)  # [{"line", "message"}]
     threads: list[dict[str, Any]] = field(default_factory=list)  # [{"line", "id", "outcome"}]
@@ -62,9 +63,10 @@ class ImportReport:
     def __str__(self) -> str:
         """One line for people, the same for a rehearsal and for the real thing."""
         would = "would be " if self.is_dry_run else ""
+        files = f" {self.files_new} files {would}kept;" if self.files_new else ""
         return (
             f"{self.thread_count} threads: {self.threads_new} {would}new,"
             f" {self.threads_changed} {would}changed, {self.threads_unchanged} unchanged;"
             f" messages: {self.messages_new} {would}new, {self.messages_changed} {would}changed;"
-            f" {self.problem_count} lines refused."
+            f"{files} {self.problem_count} lines refused."
         )

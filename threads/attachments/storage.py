@@ -15,7 +15,7 @@ from django.core.cache import cache
 from django.utils.translation import gettext as _
 
 from projects.models import Project, SiteSettings
-from threads.attachments.kinds import KindSniffer
+from threads.attachments.kinds import Kind, KindSniffer
 from threads.attachments.places import folder, found, is_file_id, place_of, stem_of
 from threads.models import FileReference
 
@@ -68,13 +68,54 @@ def keep_file(
     :param content_type: what the file says it is. Not believed: its bytes decide.
     :raises FileRefused: when it is too large, or of a kind that is not handed out.
     """
-    if not is_file_id(file_id):
-        raise FileRefused(_("No store has files with such an id."))
+    _check_id(file_id)
     there = found(KEPT, project.pk, file_id)
     if there is not None:
         return there
     source = io.BytesIO(stream) if isinstance(stream, bytes) else stream
-    return _put(KEPT, project.pk, file_id, iter(lambda: source.read(_PIECE), b""))
+    return _put(KEPT, project.pk, file_id, _pieces(source))
+
+
+def is_kept(project: Project, file_id: str) -> bool:
+    """Tell whether an import has brought this file already."""
+    return is_file_id(file_id) and found(KEPT, project.pk, file_id) is not None
+
+
+def check_file(file_id: str, stream: BinaryIO) -> None:
+    """Read a file and keep nothing: for a rehearsal, which refuses what `keep_file` would.
+
+    :raises FileRefused: when it is too large, or of a kind that is not handed out.
+    """
+    _check_id(file_id)
+    sniffer, most = KindSniffer(), most_bytes()
+    for piece in _within(most, _pieces(stream)):
+        sniffer.feed(piece)
+    _kind_of(sniffer)
+
+
+def _check_id(file_id: str) -> None:
+    if not is_file_id(file_id):
+        raise FileRefused(_("No store has files with such an id."))
+
+
+def _pieces(stream: BinaryIO) -> Iterator[bytes]:
+    return iter(lambda: stream.read(_PIECE), b"")
+
+
+def _within(most: int, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    size = 0
+    for piece in pieces:
+        size += len(piece)
+        if size > most:
+            raise TooLarge
+        yield piece
+
+
+def _kind_of(sniffer: KindSniffer) -> Kind:
+    kind = sniffer.kind()
+    if kind is None:
+        raise FileRefused(_("Files of this kind are not handed out here."))
+    return kind
 
 
 def keep_fetched(project_id: int, file_id: str, pieces: Iterable[bytes]) -> Path:
@@ -97,22 +138,16 @@ def _put(name: str, project_id: int, file_id: str, pieces: Iterable[bytes]) -> P
     target = place_of(name, project_id, file_id, "part")
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     partial = target.with_name(f"{target.stem}.{secrets.token_hex(4)}.part")
-    sniffer, size, most = KindSniffer(), 0, most_bytes()
+    sniffer = KindSniffer()
     try:
         handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "wb") as file:
-            for piece in pieces:
-                size += len(piece)
-                if size > most:
-                    raise TooLarge
+            for piece in _within(most_bytes(), pieces):
                 sniffer.feed(piece)
                 file.write(piece)
             file.flush()
             os.fsync(file.fileno())
-        kind = sniffer.kind()
-        if kind is None:
-            raise FileRefused(_("Files of this kind are not handed out here."))
-        path = target.with_name(f"{target.stem}.{kind.extension}")
+        path = target.with_name(f"{target.stem}.{_kind_of(sniffer).extension}")
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

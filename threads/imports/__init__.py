@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from threads.imports.base import (
+    ImportedFile,
     ImportedThread,
     ListedThread,
     Place,
@@ -21,6 +22,7 @@ from threads.imports.predecessor import Database, read_predecessor
 
 __all__ = [
     "FORMATS",
+    "ImportedFile",
     "ImportedThread",
     "ListedThread",
     "Place",

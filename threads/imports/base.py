@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from threads.sources import RemoteMessage, RemoteThread
 
@@ -27,12 +27,26 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class ImportedFile:
+    """A file that lies beside the threads and that a message names.
+
+    :param open: gives its content, until the reader is asked for the next thread; raises one of
+        `unreadable` when it cannot, or while it is read.
+    """
+
+    file_id: str
+    open: Callable[[], BinaryIO]
+    unreadable: tuple[type[Exception], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ImportedThread:
     """A thread with all its messages. `place` is where the file goes on after it."""
 
     place: Place
     thread: RemoteThread
     messages: tuple[RemoteMessage, ...]
+    files: tuple[ImportedFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 from threads.imports.base import ImportedThread, Place, Problem, UnreadableFile
+from threads.imports.chatgpt_files import FilesInZip
 from threads.imports.chatgpt_messages import message_of
 from threads.imports.chatgpt_tree import Node, branches_of, nodes_of
 from threads.imports.json_stream import NotJSON, elements, parse
@@ -57,6 +58,7 @@ def read_chatgpt(path: Path, *, start: Place = Place()) -> Iterator[ImportedThre
             raise UnreadableFile(
                 f"{path.name} holds no conversations.json: it is no export of ChatGPT."
             )
+        reading.files = FilesInZip(archive)
         total = max(1, sum(by_name[name].file_size for name in names))
         before = 0
         for name in names:
@@ -87,6 +89,7 @@ class _Reading:
     def __init__(self, skipped: int) -> None:
         self._skipped = skipped  # conversations that an earlier run has stored
         self.place = Place()
+        self.files: FilesInZip | None = None  # beside the conversations; None outside of a zip
 
     def conversations(
         self, file: BinaryIO, *, name: str, offset: Callable[[], int]
@@ -111,7 +114,8 @@ class _Reading:
                     f"{what}: {len(left_out)} of its messages cannot be read ({nodes[:120]});"
                     " the others are imported.",
                 )
-            yield ImportedThread(self.place, thread, messages)
+            files = () if self.files is None else self.files.named_by(messages)
+            yield ImportedThread(self.place, thread, messages, files)
 
 
 def _text(value: Any) -> str:
