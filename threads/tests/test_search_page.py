@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from projects.models import Project
+from projects.models import Project, Tag
 from threads.models import Message
 from threads.tests.factories import make_conversation, make_message, make_project, make_thread
 
@@ -281,3 +281,33 @@ def test_the_side_bar_is_counted_after_the_page_and_for_the_reader_only(client: 
     assert "hx-get" not in counted
     assert (count_of("Shop"), count_of("Support"), count_of("User")) == ("3", "0", "3")
     assert "Hidden" not in counted
+
+
+def test_it_shows_as_many_threads_as_the_reader_wants_and_remembers(client: Client) -> None:
+    project = make_project()
+    for number in range(25):
+        make_conversation(f"lamp {number}", project=project)
+
+    first = client.get("/?q=lamp")
+    larger = client.get("/?q=lamp&per=50")
+    later = client.get("/?q=lamp")
+    odd = client.get("/?q=lamp&per=999999")
+
+    counts = [len(answer.context["page"].results) for answer in (first, larger, later, odd)]
+    assert counts == [20, 25, 25, 20]
+
+
+def test_it_shows_tags_and_says_how_much_of_the_archive_was_searched(client: Client) -> None:
+    project = make_project()
+    make_project("Hidden", visibility=Project.Visibility.PRIVATE)
+    thread = make_conversation("a lamp", project=project)
+    thread.tags.add(Tag.objects.create(name="urgent"))
+
+    visitor = client.get("/?q=lamp").content.decode()
+    client.force_login(User.objects.create_user("mia"))
+    reader = client.get("/?q=lamp").content.decode()
+
+    assert "urgent</li>" in visitor
+    assert "in the public projects" in visitor
+    assert "of 2 projects" not in visitor
+    assert "you see 1 of 2 projects" in reader

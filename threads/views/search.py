@@ -27,7 +27,9 @@ from threads.views.matches import further_hits_of
 from threads.views.reader import reader
 from threads.views.sidebar import dated, side_bar
 
-PAGE_SIZE = 20  # threads
+PAGE_SIZES = (20, 50, 100)  # threads; the first is the usual
+_PAGE_SIZE_COOKIE = "threadhub_page_size"
+_YEAR_SECONDS = 365 * 24 * 60 * 60
 FURTHER_HITS = 50  # of one thread, unfolded in its result; the others are read there
 _ARCHIVE_SECONDS = 60  # how long the counts on the start page may be old
 
@@ -39,13 +41,14 @@ class Archive:
     thread_count: int
     message_count: int
     project_count: int
+    all_project_count: int | None  # None: visitors are not told how many there are
     synced_at: datetime | None  # None: nothing was ever synced
     can_ask: bool = False  # whether the reader may start a fresh search
 
     @classmethod
     def seen_by(cls, request: HttpRequest) -> Archive:
-        """Count the archive for the reader; three queries, once a minute for each account."""
-        key = f"archive:{request.user.pk or 'visitor'}"
+        """Count the archive for the reader; four queries, once a minute for each account."""
+        key = f"archive-counts:{request.user.pk or 'visitor'}"
         archive = cache.get(key)
         if isinstance(archive, cls):
             return archive
@@ -56,6 +59,7 @@ class Archive:
             thread_count=totals["threads"],
             message_count=totals["messages"] or 0,
             project_count=Project.objects.visible_to(reader(request)).count(),
+            all_project_count=(Project.objects.count() if request.user.is_authenticated else None),
             synced_at=totals["synced_at"],
             can_ask=actions.askable_projects(reader(request)).exists(),
         )
@@ -98,11 +102,12 @@ def search_page(request: HttpRequest) -> HttpResponse:
         return redirect(f"{reverse('threads:search')}?{urlencode({'q': dated(query, **days)})}")
     projects = Project.objects.visible_to(reader(request))
     cursor = request.GET.get("cursor", "")
+    page_size = _page_size(request)
     try:
         page = search.find(
             query,
             within=projects,
-            limit=PAGE_SIZE,
+            limit=page_size,
             hits_shown=search.HITS_SHOWN,
             cursor=cursor or None,
             now=now,
@@ -115,6 +120,7 @@ def search_page(request: HttpRequest) -> HttpResponse:
     is_whole = bool(page.results) and page.ranking in {"exact", "newest"}
     parts = editing.chips(query)
     chips = [chip for chip in parts if chip.field]
+    tags = _tags_of(page)
     context = {
         "section": "search",
         "q": text,
@@ -124,6 +130,7 @@ def search_page(request: HttpRequest) -> HttpResponse:
                 result,
                 result.hit_count - len(result.hits),
                 "-".join(str(hit.position) for hit in result.hits),
+                tags.get(result.thread.pk, ()),
             )
             for result in page.results
         ],
@@ -139,8 +146,37 @@ def search_page(request: HttpRequest) -> HttpResponse:
         "archive": Archive.seen_by(request),
         "cursor": cursor,
         "previous": request.GET.get("previous"),
+        "page_size": page_size,
+        "page_sizes": PAGE_SIZES,
     }
-    return render(request, "threads/results.html", context)
+    response = render(request, "threads/results.html", context)
+    if request.GET.get("per") == str(page_size):  # a choice, which stays
+        response.set_cookie(
+            _PAGE_SIZE_COOKIE,
+            str(page_size),
+            max_age=_YEAR_SECONDS,
+            secure=request.is_secure(),
+            httponly=True,
+            samesite="Lax",
+        )
+    return response
+
+
+def _page_size(request: HttpRequest) -> int:
+    """Return how many threads the reader wants on a page."""
+    asked = request.GET.get("per") or request.COOKIES.get(_PAGE_SIZE_COOKIE)
+    return next((size for size in PAGE_SIZES if str(size) == asked), PAGE_SIZES[0])
+
+
+def _tags_of(page: search.SearchPage) -> dict[int, list[str]]:
+    """Return the names of the tags of the page's threads; one query."""
+    tagged = Thread.tags.through.objects.filter(
+        thread_id__in=[result.thread.pk for result in page.results]
+    )
+    names: dict[int, list[str]] = {}
+    for thread_id, name in tagged.order_by("tag__name").values_list("thread_id", "tag__name"):
+        names.setdefault(thread_id, []).append(name)
+    return names
 
 
 @require_GET

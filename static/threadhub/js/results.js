@@ -37,6 +37,14 @@
   });
   update(); // the browser keeps what was checked when the reader comes back
 
+  for (const button of document.querySelectorAll("[data-copy-hit]")) {
+    button.hidden = !navigator.clipboard;
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(new URL(button.closest(".hit").querySelector("h2 a").href).href);
+      window.threadhub.toast(button.dataset.copied);
+    });
+  }
+
   const here = () => document.activeElement?.closest(".hit");
   onKey("x", () => here()?.querySelector("[data-pick]")?.click());
   onKey("o", () => here()?.querySelector("h2 a")?.click());
