@@ -178,6 +178,7 @@ MIDDLEWARE = [
     "projects.accounts.middleware.SecondFactorMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "threadhub.lib.http.TimeZoneMiddleware",
+    "projects.accounts.preferences.PreferencesMiddleware",
     "threadhub.lib.errors.DatabaseAwayMiddleware",
 ]
 ROOT_URLCONF = "threadhub.urls"

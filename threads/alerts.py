@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import logging
 import re
+import zoneinfo
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -17,7 +18,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from projects.models import Project
+from projects.models import Preferences, Project
 from threads.models import Message, SavedSearch
 from threads.models.saved_search import SavedSearchQuerySet
 from threads.search import HITS_SHOWN, find
@@ -96,8 +97,10 @@ def _claim(saved: SavedSearch, *, now: datetime) -> bool:
 
 
 def _tell(saved: SavedSearch, *, now: datetime) -> int:
-    """Mail what is new, if anything is; return the number of mails. One search, eleven queries."""
-    with translation.override(settings.LANGUAGE_CODE):
+    """Mail what is new, if anything is; return the number of mails. One search, twelve queries."""
+    kept = Preferences.of(saved.owner)
+    zone = zoneinfo.ZoneInfo(kept.time_zone or settings.TIME_ZONE)
+    with translation.override(kept.language or settings.LANGUAGE_CODE), timezone.override(zone):
         page = new_hits(saved, now=now)
         if not page.results:
             return 0

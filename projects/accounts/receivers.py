@@ -12,7 +12,7 @@ from django.contrib.auth.signals import user_logged_in
 from django.db.models.signals import post_save
 from django.utils import timezone
 
-from projects.accounts import sessions
+from projects.accounts import preferences, sessions
 from threadhub.lib import audit
 from threadhub.lib.http import client_ip
 from threadhub.lib.ratelimit import count_failed_login
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
 
-def _logged_in(request: HttpRequest | None, **_: Any) -> None:
+def _logged_in(request: HttpRequest | None, user: User, **_: Any) -> None:
     if request is not None:
         sessions.begin(request, now=timezone.now())
+        preferences.remember(request, user)
 
 
 def _wrong_code(request: HttpRequest, user: User, authenticator: Authenticator, **_: Any) -> None:

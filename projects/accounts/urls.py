@@ -10,10 +10,11 @@ from allauth.socialaccount.providers.openid_connect import views as openid_conne
 from allauth.usersessions import views as usersessions
 from django.urls import include, path, re_path
 
-from projects.accounts import views
+from projects.accounts import preferences, views
 
 urlpatterns = [
     path("", views.overview, name="account"),
+    path("preferences/", preferences.edit, name="account_preferences"),
     path("stay/", views.stay, name="account_stay"),
     path("login/", account.login, name="account_login"),
     path("logout/", account.logout, name="account_logout"),

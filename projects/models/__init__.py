@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from projects.models.connection import Connection
+from projects.models.preferences import Preferences
 from projects.models.project import Project, Tag
 from projects.models.site import SiteSettings
 from projects.models.token import ApiToken
 
-__all__ = ["ApiToken", "Connection", "Project", "SiteSettings", "Tag"]
+__all__ = ["ApiToken", "Connection", "Preferences", "Project", "SiteSettings", "Tag"]

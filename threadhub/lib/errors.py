@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 from http import HTTPStatus
 
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from django.views.defaults import bad_request as default_bad_request
 
 from threadhub.lib.http import GetResponse
 
@@ -28,6 +30,14 @@ def _static_page(request: HttpRequest, status: HTTPStatus) -> HttpResponse:
             content_type="text/plain; charset=utf-8",
         )
     return HttpResponse(body, status=status)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer 400, or 413 when the request holds more than is taken."""
+    too_large = (RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent)
+    if isinstance(exception, too_large):
+        return _static_page(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    return default_bad_request(request, exception)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

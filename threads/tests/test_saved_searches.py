@@ -11,9 +11,9 @@ import pytest
 from django.contrib.auth.models import AnonymousUser, User
 from django.core import mail
 from django.db import IntegrityError, transaction
-from django.utils import timezone
+from django.utils import timezone, translation
 
-from projects.models import Project
+from projects.models import Preferences, Project
 from threads import alerts
 from threads.models import SavedSearch, Thread
 from threads.tests.factories import make_conversation, make_message, make_project, make_thread
@@ -402,3 +402,16 @@ def test_further_hits_are_for_those_who_may_read_the_thread(client: Client) -> N
     thread = make_conversation("refund", project=make_project(visibility="private"))
 
     assert client.get(f"/threads/{thread.short_id}/hits/", {"q": "refund"}).status_code == 404
+
+
+def test_it_mails_in_the_owner_s_language_and_zone() -> None:
+    owner = make_user()
+    Preferences.objects.create(user=owner, language="zh-hant", time_zone="Asia/Taipei")
+    make_saved(owner, notify="at_once")
+    make_conversation("a new refund", title="Order 17")
+
+    alerts.tell_of_new_hits()
+
+    (sent,) = mail.outbox
+    assert "new hit" not in sent.subject
+    assert translation.get_language() == "en"

@@ -126,6 +126,13 @@ def test_a_database_that_is_away_is_no_failure_of_ours(
     assert b"Back in a moment" in response.content
 
 
+def test_what_is_too_large_is_refused_with_words(client: Client) -> None:
+    response = client.post("/i18n/setlang/", {"next": "x" * 3_000_000})
+
+    assert response.status_code == 413
+    assert b"too much at once" in response.content
+
+
 def test_a_form_without_its_token_is_refused_with_words() -> None:
     client = Client(enforce_csrf_checks=True)
 
