@@ -1,9 +1,12 @@
-"""Measures imports: messages per CPU second with the index on, beside a bare executemany.
+"""Measures imports: messages per CPU second with the index on, and the memory of large files.
 
-    python benchmarks/import.py --messages 100000 --per-thread 20
+    python benchmarks/import.py --messages 40000
+    python benchmarks/import.py --gigabytes 2 --form chatgpt --rehearse
 
-The bare one writes the same rows into the same tables with the same triggers: what is beyond it
-is the price of reading JSON, comparing, counting and keeping every transaction short.
+The first imports long and short messages in threads of 20 and of 4, and beside each import, in
+the same run, a bare `executemany` writes the same rows into the same tables with the same
+triggers. The second makes a file of that size and tells how much memory its import takes at
+most, ten times on the way.
 """
 
 from __future__ import annotations
@@ -16,32 +19,58 @@ import resource
 import sys
 import tempfile
 import time
+import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO, Any
 
 ROOT = Path(__file__).resolve().parent.parent
 WORDS = [
     *("the", "of", "order", "refund", "parcel", "card", "payment", "please", "thanks", "could"),
     *("account", "password", "invoice", "blue", "green", "café", "退款", "訂單", "delivery"),
 ]
+LONG, SHORT = (20, 120), (2, 14)  # words a message: some 400 bytes of text, and 50
+_LARGE_TEXT = 3_500  # words; some 20 kB, as of documents that people paste
+_FORMS = ("jsonl", "chatgpt", "chatgpt-split")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--messages", type=int, default=20_000)
-    parser.add_argument("--per-thread", type=int, default=20)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--messages", type=int, default=20_000, help="of each kind")
+    parser.add_argument("--gigabytes", type=float, help="measure memory with a file of this size")
+    parser.add_argument("--form", choices=_FORMS, default="jsonl", help="of the large file")
+    parser.add_argument("--rehearse", action="store_true", help="of the large file: a dry run")
+    parser.add_argument("--scratch", help="folder for files that are deleted at the end")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(dir=arguments.scratch) as scratch:
         os.environ["THREADHUB_DATA_DIR"] = scratch
         os.environ["DATABASE_URL"] = f"sqlite:///{scratch}/import.sqlite3"
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "threadhub.settings")
         sys.path.insert(0, str(ROOT))
         import django
+        from django.core.management import call_command
 
         django.setup()
-        _measure(Path(scratch) / "threads.jsonl", arguments.messages, arguments.per_thread)
+        call_command("migrate", verbosity=0)
+        if arguments.gigabytes:
+            size = int(arguments.gigabytes * 1e9)
+            _large(Path(scratch), size, arguments.form, is_dry_run=arguments.rehearse)
+            return
+        for what, words in (("long", LONG), ("short", SHORT)):
+            for per_thread in (20, 4):
+                path = Path(scratch) / "threads.jsonl"
+                _write(path, arguments.messages, per_thread, words)
+                size = path.stat().st_size // arguments.messages
+                print(f"{what} messages, {size} bytes of JSON each, {per_thread} a thread")
+                _measure(path, arguments.messages)
 
 
-def _write(path: Path, messages: int, per_thread: int) -> None:
+# Speed.
+
+
+def _write(path: Path, messages: int, per_thread: int, words: tuple[int, int] = LONG) -> None:
     chance = random.Random(1)  # noqa: S311 - the same file every time
     with path.open("w", encoding="utf-8") as file:
         for number in range(messages // per_thread):
@@ -51,7 +80,7 @@ def _write(path: Path, messages: int, per_thread: int) -> None:
                     "id": f"m{number}_{i}",
                     "role": ("user", "assistant")[i % 2],
                     "created_at": begin + 40 * i,
-                    "content": " ".join(chance.choices(WORDS, k=chance.randint(5, 90))),
+                    "content": " ".join(chance.choices(WORDS, k=chance.randint(*words))),
                 }
                 for i in range(per_thread)
             ]
@@ -59,59 +88,188 @@ def _write(path: Path, messages: int, per_thread: int) -> None:
             file.write(json.dumps(record) + "\n")
 
 
-def _measure(path: Path, messages: int, per_thread: int) -> None:
-    from django.core.management import call_command
-    from django.db import connection, transaction
+def _measure(path: Path, messages: int) -> None:
     from django.utils import timezone
 
     from projects.models import Project
     from threads.archive import ImportReport, ingest
     from threads.imports import reader
-    from threads.models import Message
 
-    call_command("migrate", verbosity=0)
-    project = Project.objects.create(name="Benchmark", slug="benchmark")
-    _write(path, messages, per_thread)
-    print(f"{path.stat().st_size / 2**20:.1f} MiB of JSON Lines")
-    for label, is_dry_run in (("rehearsal", True), ("import", False), ("again", False)):
-        report, cpu = ImportReport(is_dry_run=is_dry_run), time.process_time()
+    project, _ = Project.objects.get_or_create(slug="benchmark", name="Benchmark")
+
+    def bring(*, is_dry_run: bool = False) -> None:
+        report = ImportReport(is_dry_run=is_dry_run)
         ingest(reader(path)(path), project=project, now=timezone.now(), report=report)
-        cpu = time.process_time() - cpu
-        print(f"{label}: {messages / cpu:,.0f} messages per CPU second. {report}")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{peak:.0f} MiB resident at most")
 
+    measured = {
+        "rehearsal": _cpu(lambda: bring(is_dry_run=True)),
+        "import": _cpu(bring),
+        "again": _cpu(bring),
+    }
+    rows = _taken_out()
+    measured["bare executemany"] = _cpu(lambda: _put_back(*rows))
+    _clear()
+    for label, seconds in measured.items():
+        print(f"  {label + ':':18}{messages / seconds:8,.0f} messages per CPU second")
+
+
+def _cpu(work: Callable[[], None]) -> float:
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
+def _clear() -> None:
+    """Empty the archive, and lay out its index anew: both sides begin with nothing."""
+    from django.db import connection, transaction
+
+    from threads.search import sqlite
+
+    with transaction.atomic(), connection.cursor() as cursor:
+        sqlite.drop(connection)
+        for table in ("messagesource", "message", "thread"):
+            cursor.execute(f"DELETE FROM threads_{table}")
+        sqlite.create(connection)
+
+
+_Rows = tuple[list[str], list[tuple[Any, ...]]]
+
+
+def _taken_out() -> list[_Rows]:
+    from django.db import connection
+
+    found: list[_Rows] = []
     with connection.cursor() as cursor:
-        cursor.execute("SELECT * FROM threads_message ORDER BY id")
-        rows = cursor.fetchall()
-        names = ", ".join(f'"{column[0]}"' for column in cursor.description)
-        cursor.execute("SELECT * FROM threads_messagesource ORDER BY message_id")
-        sources = cursor.fetchall()
+        for table, order in (("thread", "id"), ("message", "id"), ("messagesource", "message_id")):
+            cursor.execute(f"SELECT * FROM threads_{table} ORDER BY {order}")
+            found.append(([column[0] for column in cursor.description], cursor.fetchall()))
+    _clear()
+    return found
+
+
+def _put_back(threads: _Rows, messages: _Rows, sources: _Rows) -> None:
+    from django.db import transaction
+
     with transaction.atomic():
-        Message.objects.all().delete()
-    cpu = time.process_time()
-    marks = ", ".join(["%s"] * len(rows[0]))
+        _insert("thread", *threads)
+    for start in range(0, len(messages[1]), 500):
+        with transaction.atomic():
+            _insert("message", messages[0], messages[1][start : start + 500])
+            _insert("messagesource", sources[0], sources[1][start : start + 500])
+
+
+def _insert(table: str, names: list[str], rows: list[tuple[Any, ...]]) -> None:
+    from django.db import connection
+
+    marks = ", ".join(["%s"] * len(names))
     with connection.cursor() as cursor:
-        for start in range(0, len(rows), 500):
-            with transaction.atomic():
-                cursor.executemany(
-                    f"INSERT INTO threads_message ({names}) VALUES ({marks})",
-                    rows[start : start + 500],
-                )
-                cursor.executemany(
-                    "INSERT INTO threads_messagesource (raw, parts, message_id)"
-                    " VALUES (%s, %s, %s)",
-                    [_source(connection, row) for row in sources[start : start + 500]],
-                )
-    cpu = time.process_time() - cpu
-    print(f"bare executemany: {len(rows) / cpu:,.0f} messages per CPU second")
+        cursor.executemany(
+            f"INSERT INTO threads_{table} ({', '.join(names)}) VALUES ({marks})", rows
+        )
 
 
-def _source(connection: object, row: tuple[object, ...]) -> tuple[object, ...]:
-    """Put the columns of a message's source into the order of the statement."""
-    identity = next(value for value in row if isinstance(value, int))
-    raw, parts = [value for value in row if isinstance(value, str)]
-    return raw, parts, identity
+# Memory.
+
+
+def _large(folder: Path, size: int, form: str, *, is_dry_run: bool) -> None:
+    from django.utils import timezone
+
+    from projects.models import Project
+    from threads.archive import ImportReport, ingest
+    from threads.imports import Place, reader
+
+    path = folder / ("large.jsonl" if form == "jsonl" else "large.zip")
+    unpacked = _write_jsonl(path, size) if form == "jsonl" else _write_zip(path, size, form)
+    on_disk = path.stat().st_size
+    print(f"{form}: {unpacked / 1e9:.2f} GB, {on_disk / 1e9:.2f} GB on the disk")
+    project = Project.objects.create(name="Benchmark", slug="benchmark")
+    report, told = ImportReport(is_dry_run=is_dry_run), 0
+
+    def show(place: Place) -> bool:
+        nonlocal told
+        if place.offset * 10 >= (told + 1) * on_disk:
+            told += 1
+            print(f"  {place.offset / on_disk:4.0%}: {_resident():.0f} MiB resident", flush=True)
+        return True
+
+    seconds = _cpu(
+        lambda: ingest(  # type: ignore[arg-type,return-value]
+            reader(path)(path), project=project, now=timezone.now(), report=report, keep_going=show
+        )
+    )
+    print(f"{report}\n{seconds:.0f} CPU seconds; {_peak():.0f} MiB resident at most")
+
+
+def _resident() -> float:
+    pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+    return pages * resource.getpagesize() / 2**20
+
+
+def _peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _texts() -> list[str]:
+    chance = random.Random(2)  # noqa: S311 - the same file every time
+    return [" ".join(chance.choices(WORDS, k=_LARGE_TEXT)) for _ in range(50)]
+
+
+def _write_jsonl(path: Path, size: int) -> int:
+    texts = [json.dumps(text, ensure_ascii=False) for text in _texts()]
+    with path.open("w", encoding="utf-8") as file:
+        number = 0
+        while file.tell() < size:
+            said = ", ".join(
+                f'{{"id": "m{i}", "role": "user", "created_at": {1_700_000_000 + number * 90 + i},'
+                f' "content": {texts[(number + i) % len(texts)]}}}'
+                for i in range(40)
+            )
+            file.write(f'{{"id": "conv_{number}", "messages": [{said}]}}\n')
+            number += 1
+        return file.tell()
+
+
+def _write_zip(path: Path, size: int, form: str) -> int:
+    parts = 1 if form == "chatgpt" else 20
+    conversations = _conversations()
+    written = 0
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for part in range(parts):
+            name = "conversations.json" if parts == 1 else f"conversations-{part:03}.json"
+            with archive.open(name, "w", force_zip64=True) as file:
+                written += _write_array(file, size // parts, conversations)
+    return written
+
+
+def _write_array(file: IO[bytes], size: int, conversations: Iterator[bytes]) -> int:
+    written = file.write(b"[")
+    while written < size:
+        written += file.write(next(conversations) + b",\n")
+    return written + file.write(b"{}]")  # the last one is broken, as one always is
+
+
+def _conversations() -> Iterator[bytes]:
+    texts, number = _texts(), 0
+    while True:
+        number += 1
+        mapping: dict[str, Any] = {}
+        for i in range(40):
+            content = {"content_type": "text", "parts": [texts[(number + i) % len(texts)]]}
+            message = {
+                "id": f"m{number}-{i}",
+                "author": {"role": ("user", "assistant")[i % 2]},
+                "create_time": 1_700_000_000.5 + number * 90 + i,
+                "content": content,
+            }
+            parent = f"n{i - 1}" if i else None
+            mapping[f"n{i}"] = {
+                "id": f"n{i}",
+                "message": message,
+                "parent": parent,
+                "children": [f"n{i + 1}"] if i < 39 else [],
+            }
+        talk = {"id": f"conv_{number}", "title": f"Talk {number}", "mapping": mapping}
+        yield json.dumps(talk | {"current_node": "n39"}, ensure_ascii=False).encode()
 
 
 if __name__ == "__main__":

@@ -17,10 +17,12 @@ from threads.imports import ImportedThread, ListedThread, Place, Problem
 
 _Item = ImportedThread | ListedThread | Problem
 _Bundle = list[_Item]
-# A rehearsal is undone after so many messages: a thread that a file names again within them is
-# recognised, and no writer waits longer than some two seconds.
+# What a transaction does is weighed in messages of ordinary length: a page of text takes as long
+# to write and index as one of these does beside its text.
+_CHARACTERS = 2_000
+# A rehearsal is undone after so much: a thread that a file names again within it is recognised,
+# and no writer waits longer than some three seconds.
 _REHEARSED = 10_000
-_LARGE = 4_000_000  # characters of raw JSON; no more of a file is held than this and one thread
 
 
 def ingest(
@@ -52,25 +54,26 @@ def _bundles(items: Iterable[_Item]) -> Iterator[_Bundle]:
     """Put together what one transaction writes: some BATCH messages, no thread twice."""
     bundle: _Bundle = []
     identities: set[str] = set()
-    size = length = 0
+    weight = 0
     for item in items:
         is_again = isinstance(item, ImportedThread) and item.thread.remote_id in identities
-        if bundle and (size >= BATCH or length >= _LARGE or is_again):
+        if bundle and (weight >= BATCH or is_again):
             yield bundle
-            bundle, identities, size, length = [], set(), 0, 0
+            bundle, identities, weight = [], set(), 0
         bundle.append(item)
-        size += _size([item])
+        weight += _weight([item])
         if isinstance(item, ImportedThread):
             identities.add(item.thread.remote_id)
-            length += sum(len(message.raw) for message in item.messages)
     if bundle:
         yield bundle
 
 
-def _size(items: _Bundle) -> int:
-    """Return how many items and messages these are."""
-    messages = (len(item.messages) for item in items if isinstance(item, ImportedThread))
-    return len(items) + sum(messages)
+def _weight(items: _Bundle) -> int:
+    messages = [
+        message for item in items if isinstance(item, ImportedThread) for message in item.messages
+    ]
+    length = sum(len(message.raw) for message in messages)
+    return len(items) + len(messages) + length // _CHARACTERS
 
 
 class _Writing:
@@ -100,13 +103,13 @@ class _Writing:
     def rehearse(
         self, bundle: _Bundle, following: Iterator[_Bundle], begin: Callable[[], None]
     ) -> Place:
-        """Write this bundle and those after it, up to _REHEARSED messages, and undo it all."""
-        size = _size(bundle)
+        """Write this bundle and those after it, as far as _REHEARSED, and undo it all."""
+        weight = _weight(bundle)
         with transaction.atomic():
             begin()
             place = self.write(bundle)
-            while size < _REHEARSED and (more := next(following, None)):
-                place, size = self.write(more), size + _size(more)
+            while weight < _REHEARSED and (more := next(following, None)):
+                place, weight = self.write(more), weight + _weight(more)
             transaction.set_rollback(True)
         return place
 
