@@ -12,7 +12,7 @@ from monitoring.collect import system_figures
 from monitoring.models import SystemMetric
 from monitoring.retention import forget_offences, thin_out_metrics
 from threadhub.lib.tasks import forget_results
-from threads import actions, attachments
+from threads import actions, attachments, sync
 from threads.exports.kept import remove_expired
 from threads.models import Job
 
@@ -44,7 +44,7 @@ def prune_expired() -> str:
     pruned = actions.prune_threads(
         now=now, keep_going=lambda: time.monotonic() - began < PRUNE_SECONDS
     )
-    merged = thin_out_metrics(now)
+    merged = thin_out_metrics(now) + sync.fold_old_runs(now)
     forget_offences(now)
     jobs, _ = (
         Job.objects.exclude(state__in=Job.LIVE_STATES)

@@ -23,3 +23,15 @@ def moment(value: datetime | None) -> str:
 def state_badge(row: Job | SyncRun) -> str:
     """Return the state of a job or a sync as a label."""
     return display.badge(STATE_KIND[row.state], row.get_state_display())
+
+
+@register.filter
+def grouped(value: int | None) -> str:
+    """Return a count with its thousands apart."""
+    return display.number(value)
+
+
+@register.filter
+def lasting(value: float | None) -> str:
+    """Return seconds as a duration."""
+    return display.seconds(value)

@@ -1,4 +1,4 @@
-"""The console's pages for background work: jobs with their progress, and the ledger of syncs."""
+"""The console's pages for background work: jobs with their progress."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.utils import timezone
-from django.utils.html import format_html_join
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
-from projects.admin.access import Managed, ProjectFilter, ReadOnly, account_of, user_of
+from projects.admin.access import ProjectFilter, ReadOnly, account_of, user_of
 from projects.admin.display import UNKNOWN, as_json, badge, moment, number, seconds
 from threads import actions
 from threads.admin import deletion, imports, projects
-from threads.models import Job, SyncRun
+from threads.models import Job
 
 STATE_KIND = {
     "queued": "quiet",
@@ -186,46 +185,3 @@ class JobAdmin(ReadOnly):
     @admin.display(description=_("result"))
     def result_json(self, job: Job) -> str:
         return as_json(job.result)
-
-
-@admin.register(SyncRun)
-class SyncRunAdmin(ReadOnly, Managed):
-    list_display = (
-        *("started", "project", "connection", "trigger", "state_badge", "read", "messages_new"),
-        *("calls_made", "calls_avoided", "failed", "duration"),
-    )
-    list_filter = (("project", ProjectFilter), "state", "trigger", "started_at")
-    list_select_related = ("project", "connection", "connection__project")
-    list_per_page = 50
-    show_full_result_count = False
-    ordering = ("-started_at", "-pk")
-    fields = readonly_fields = (
-        *("started", "duration", "state_badge", "trigger", "project", "connection", "job"),
-        *("threads_planned", "threads_read", "threads_changed", "threads_failed"),
-        *("messages_new", "messages_changed", "calls_made", "calls_avoided", "error_list"),
-    )
-
-    @admin.display(description=_("started"), ordering="started_at")
-    def started(self, run: SyncRun) -> str:
-        return moment(run.started_at)
-
-    @admin.display(description=_("state"), ordering="state")
-    def state_badge(self, run: SyncRun) -> str:
-        return badge(STATE_KIND[run.state], run.get_state_display())
-
-    @admin.display(description=_("threads read"), ordering="threads_read")
-    def read(self, run: SyncRun) -> str:
-        return f"{number(run.threads_read)} / {number(run.threads_planned)}"
-
-    @admin.display(description=_("failed"), ordering="threads_failed")
-    def failed(self, run: SyncRun) -> str:
-        return badge("error", number(run.threads_failed)) if run.threads_failed else "0"
-
-    @admin.display(description=_("duration"))
-    def duration(self, run: SyncRun) -> str:
-        return seconds(run.duration_seconds)
-
-    @admin.display(description=_("errors"))
-    def error_list(self, run: SyncRun) -> str:
-        rows = [(error.get("thread", ""), error.get("message", "")) for error in run.errors]
-        return format_html_join("", "<p><code>{}</code> {}</p>", rows) or UNKNOWN

@@ -15,6 +15,7 @@ class SyncRun(models.Model):
         MANUAL = "manual", _("By hand")
         FRESH_SEARCH = "fresh_search", _("Fresh search")
         COMMAND = "command", _("Command")
+        FILES = "files", _("Images and files")
 
     class State(models.TextChoices):
         RUNNING = "running", _("Running")
@@ -35,8 +36,12 @@ class SyncRun(models.Model):
     state = models.CharField(
         _("state"), max_length=10, choices=State.choices, default=State.RUNNING
     )
+    # More than one: the batches of a day, added up when they grew old (threads/sync/ledger.py).
+    run_count = models.PositiveIntegerField(_("batches"), default=1)
     started_at = models.DateTimeField(_("started"))
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+    # Of all batches together; null while it runs.
+    busy_seconds = models.FloatField(_("duration (seconds)"), null=True, blank=True)
     threads_planned = models.PositiveIntegerField(_("threads planned"), default=0)
     threads_read = models.PositiveIntegerField(_("threads read"), default=0)
     threads_changed = models.PositiveIntegerField(_("threads changed"), default=0)
@@ -70,7 +75,7 @@ class SyncRun(models.Model):
 
     @property
     def duration_seconds(self) -> float | None:
-        """Seconds from start to end; None while it runs."""
-        if self.finished_at is None:
-            return None
+        """Seconds of all its batches together; None while it runs."""
+        if self.busy_seconds is not None or self.finished_at is None:
+            return self.busy_seconds
         return (self.finished_at - self.started_at).total_seconds()

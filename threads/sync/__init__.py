@@ -8,6 +8,7 @@ from threads.sync.choice import candidates, choose
 from threads.sync.connections import eraser_for, source_for, try_connection
 from threads.sync.files import FileBusy, FileGone, fetch_file
 from threads.sync.fresh import Cost, End, preview, read_for, seconds_left
+from threads.sync.ledger import Day, days_of, fold_old_runs
 from threads.sync.reasons import reason_for
 from threads.sync.rounds import not_read_since, refresh_connection, replan, sync_batch
 from threads.sync.writing import Outcome, Result
@@ -22,6 +23,7 @@ __all__ = [
     "BudgetSpent",
     "CallBudget",
     "Cost",
+    "Day",
     "End",
     "FileBusy",
     "FileGone",
@@ -30,8 +32,10 @@ __all__ = [
     "Tally",
     "candidates",
     "choose",
+    "days_of",
     "eraser_for",
     "fetch_file",
+    "fold_old_runs",
     "is_own_limit",
     "not_read_since",
     "preview",

@@ -15,6 +15,7 @@ from projects.models import Connection
 from threads.attachments import FileRefused, cached_file, keep_fetched
 from threads.models import FileReference
 from threads.sources import Denied, Gone, SourceError, Throttled, embedded_file, is_embedded
+from threads.sync import ledger
 from threads.sync.budget import BudgetSpent
 from threads.sync.connections import files_for
 from threads.sync.writing import write_connection_error
@@ -153,8 +154,11 @@ def _fetch_through(connection: Connection, reference: FileReference, *, now: dat
         raise FileBusy(_("The source cannot be asked at present."), wait_seconds=_FAILED_SECONDS)
     try:
         with files_for(connection) as files:
-            pieces = files.read(reference.file_id, container_id=reference.container_id)
-            return keep_fetched(reference.project_id, reference.file_id, pieces)
+            try:
+                pieces = files.read(reference.file_id, container_id=reference.container_id)
+                return keep_fetched(reference.project_id, reference.file_id, pieces)
+            finally:
+                ledger.count_file_calls(connection, files.calls, now=now)
     except (Gone, Denied):
         raise
     except BudgetSpent as spent:

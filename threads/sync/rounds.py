@@ -51,6 +51,7 @@ def sync_batch(
     most_calls: int | None = None,
     job: Job | None = None,
     reach: ThreadQuerySet | None = None,
+    left_alone: int = 0,
     keep_going: KeepGoing = lambda _: True,
 ) -> Tally:
     """Sync threads of one connection and write the ledger. Never raises a `SourceError`.
@@ -60,6 +61,7 @@ def sync_batch(
     :param most_calls: stop before the call that would be one more. None: no such limit.
     :param reach: threads that reading everything would have read too; those that were left alone
         count as calls avoided.
+    :param left_alone: threads that were due and not worth a call; each is a call avoided.
     """
     run = ledger.start_run(
         connection, trigger=trigger, planned=len(thread_ids), now=timezone.now(), job=job
@@ -89,6 +91,7 @@ def sync_batch(
             write_connection_error(connection, error, now=timezone.now())
         tally.stopped_by = Outcome.stopped(error)
         tally.left = list(thread_ids)
+    tally.calls_avoided += left_alone
     if reach is not None:
         tally.calls_avoided += ledger.pages_in_reach(reach.exclude(pk__in=list(thread_ids)))
     ledger.finish_run(run, tally, now=timezone.now())
@@ -123,6 +126,7 @@ def refresh_connection(connection: Connection, *, now: datetime, keep_going: Kee
         chosen,
         trigger=SyncRun.Trigger.SCHEDULE,
         share=share,
+        left_alone=len(plan.later),
         keep_going=keep_going,
     )
 
