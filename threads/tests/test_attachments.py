@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 from django.apps import apps
+from django.conf import settings as django_settings
 from django.core.cache import cache
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from projects.models import Project, SiteSettings
@@ -38,8 +39,8 @@ _DAYS_AGO = 3 * 86_400
 
 
 @pytest.fixture(autouse=True)
-def _own_folder(tmp_path: Path, settings: pytest.FixtureRequest) -> Iterator[None]:
-    settings.THREADHUB_DATA_DIR = tmp_path  # type: ignore[attr-defined]
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(django_settings, "THREADHUB_DATA_DIR", tmp_path)
     cache.delete("files:grown")
     yield
     cache.delete("files:grown")
@@ -165,6 +166,7 @@ def test_it_has_no_name_for_other_kinds(other: bytes) -> None:
     assert _sniff(other) is None
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=200), max_size=6))
 def test_it_tells_the_same_however_the_bytes_are_cut(pieces: list[bytes]) -> None:
     assert _sniff(*pieces) == _sniff(b"".join(pieces))

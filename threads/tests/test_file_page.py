@@ -95,7 +95,6 @@ class Answer:
 def get(client: Client, project: Project, file_id: str, **headers: str) -> Answer:
     response: Any = client.get(f"/files/{project.slug}/{file_id}/", headers=headers)
     content = response.getvalue() if response.streaming else response.content
-    response.close()
     return Answer(response.status_code, response.headers, content)
 
 
