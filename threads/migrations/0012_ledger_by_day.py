@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("threads", "0010_sync_run_sums"),
+        ("threads", "0011_share_links"),
     ]
 
     operations = [
