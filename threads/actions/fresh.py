@@ -30,12 +30,14 @@ CAPTCHA_PURPOSE = "fresh-search"
 
 @dataclass(frozen=True, slots=True)
 class ProjectCost:
-    """What asking the sources of one project would take."""
+    """What asking the sources of one project would take, before new threads are found."""
 
     project: Project
     threads: int
     calls: int
     seconds: int
+    looks_for_new: bool
+    is_spent: bool  # no calls are left at present
 
 
 def askable_projects(user: User | AnonymousUser | None) -> ProjectQuerySet:
@@ -72,6 +74,8 @@ def preview_fresh_search(projects: Iterable[Project], *, now: datetime) -> list[
             threads=sum(len(cost.thread_ids) for cost in own),
             calls=sum(cost.calls for cost in own),
             seconds=sum(cost.seconds for cost in own),
+            looks_for_new=any(cost.looks_for_new for cost in own),
+            is_spent=bool(own) and all(cost.is_spent for cost in own),
         )
         for project in projects
         for own in [[cost for cost in costs if cost.connection.project_id == project.pk]]

@@ -33,6 +33,7 @@ from threads.sources.base import (
 )
 from threads.sources.embedded import embedded_file, is_embedded
 from threads.sources.erasing import Erased, Eraser, calls_for, can_erase, open_eraser
+from threads.sources.listable import may_list, tells_use
 from threads.sources.nouns import NOUNS
 
 if TYPE_CHECKING:
@@ -70,9 +71,11 @@ __all__ = [
     "checked_base_url",
     "embedded_file",
     "is_embedded",
+    "may_list",
     "open_eraser",
     "open_files",
     "open_source",
+    "tells_use",
 ]
 
 

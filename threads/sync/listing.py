@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from projects.models import Connection
@@ -21,17 +21,31 @@ def is_listing_due(connection: Connection, now: datetime) -> bool:
     return connection.listed_at is None or now - connection.listed_at >= LIST_EVERY
 
 
-def list_new(connection: Connection, source: Source, *, now: datetime) -> list[int]:
+def most_pages(connection: Connection) -> int:
+    """Return how many pages of the list may be read at a time."""
+    return max(1, int(connection.calls_per_minute * _SHARE))
+
+
+def list_new(
+    connection: Connection,
+    source: Source,
+    *,
+    now: datetime,
+    keep_going: Callable[[], bool] = lambda: True,
+) -> list[int]:
     """Add the store's new threads to the archive; return those that were used since their visit.
 
     Goes on after the last thread that it saw, a tenth of the calls per minute at most. Where the
     store tells when a thread was last used, the list is read from its start again and again: a
     call tells of a hundred threads whether there is anything new. Elsewhere nothing is returned.
 
+    :param keep_going: asked before each call.
     :raises SourceError: when the store could not be asked. What was listed so far is kept.
     """
     used: list[int] = []
-    for _ in range(max(1, int(connection.calls_per_minute * _SHARE))):
+    for _ in range(most_pages(connection)):
+        if not keep_going():
+            break
         try:
             page = source.threads(connection.list_cursor or None, limit=PAGE)
         except CursorLost:  # the last one was deleted: everything again, what is known is skipped

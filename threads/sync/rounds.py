@@ -108,7 +108,7 @@ def refresh_connection(connection: Connection, *, now: datetime, keep_going: Kee
     share = 1.0 - refresh.PEOPLE_SHARE
     used: list[int] = []
     if is_listing_due(connection, now):
-        listed = _list(connection, share=share, now=now)
+        listed = list_connection(connection, share=share, now=now)
         if listed is None:
             return Tally()
         used = listed
@@ -131,25 +131,36 @@ def refresh_connection(connection: Connection, *, now: datetime, keep_going: Kee
     )
 
 
-def _list(connection: Connection, *, share: float, now: datetime) -> list[int] | None:
+def list_connection(
+    connection: Connection,
+    *,
+    now: datetime,
+    trigger: str = SyncRun.Trigger.SCHEDULE,
+    share: float = 1.0,
+    most_calls: int | None = None,
+    job: Job | None = None,
+    keep_going: Callable[[], bool] = lambda: True,
+) -> list[int] | None:
     """Look for new threads, with an entry in the ledger. None: nothing can be asked now.
 
+    :param most_calls: stop before the call that would be one more. None: no such limit.
+    :param keep_going: asked before each call.
     :returns: threads of which the list says that there is something new.
     """
     began, tally, used = timezone.now(), Tally(), list[int]()
     try:
-        with source_for(connection, share=share) as source:
+        with source_for(connection, share=share, most_calls=most_calls) as source:
             if Capability.LIST_THREADS not in source.capabilities:
                 return used
             try:
-                used = list_new(connection, source, now=now)
+                used = list_new(connection, source, now=now, keep_going=keep_going)
             except SourceError as error:
                 tally.stopped_by = Outcome.stopped(error)
             tally.calls = source.calls
     except SourceError as error:  # no key, or an address that may not be called
         tally.stopped_by = Outcome.stopped(error)
     if tally.calls or tally.stopped_by is not None:
-        run = ledger.start_run(connection, trigger=SyncRun.Trigger.SCHEDULE, planned=0, now=began)
+        run = ledger.start_run(connection, trigger=trigger, planned=0, now=began, job=job)
         ledger.finish_run(run, tally, now=timezone.now())
     failure = None if tally.stopped_by is None else tally.stopped_by.error
     if failure is None:

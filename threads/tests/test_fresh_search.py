@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +15,8 @@ from projects.models import Connection, Project, SiteSettings
 from threads import actions, sync, tasks
 from threads.actions import Refused
 from threads.models import FreshSearch, Job, Message, SyncRun, Thread
+from threads.sources import Capability, Credentials, may_list, open_source, tells_use
+from threads.sources.nouns import NOUNS
 from threads.tests.factories import NOW, make_connection, make_project, make_thread
 from threads.tests.openai_server import OpenAIServer, text_item
 
@@ -52,7 +55,8 @@ def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
 def make_archive(server: OpenAIServer, *, threads: int = 3, **fields: Any) -> Project:
     """Make a project with that many threads which nobody has read yet."""
     project = make_project(**fields)
-    connection = make_connection(project, base_url=server.url)
+    # As if its list had been read just now: what that finds has tests of its own.
+    connection = make_connection(project, base_url=server.url, listed_at=timezone.now())
     for number in range(threads):
         make_thread(
             project,
@@ -195,7 +199,7 @@ def test_its_progress_never_goes_back(
 
     done = [count for count, _ in shown]
     assert done == sorted(done)
-    assert {total for _, total in shown[1:]} == {13}
+    assert {total for _, total in shown if total} == {13}
     assert done[-1] == 13
     assert Job.objects.get().state == Job.State.DONE
 
@@ -279,6 +283,148 @@ def test_it_tells_beforehand_what_it_will_cost(server: OpenAIServer) -> None:
     assert (cost.threads, cost.calls) == (5, 10)
     assert cost.seconds >= 1
     assert len(server.calls) <= cost.calls
+
+
+# New threads.
+
+
+@pytest.fixture
+def chats() -> Iterator[OpenAIServer]:
+    """A store that lists its threads: three, of which ThreadHub knows none."""
+    with OpenAIServer() as server:
+        for number in range(3):
+            thread: dict[str, Any] = {"id": f"cthr_{number}", "object": "chatkit.thread"}
+            thread |= {"created_at": 1_763_000_000, "title": f"Lamp {number}", "user": "u1"}
+            thread["status"] = {"type": "active"}
+            item: dict[str, Any] = {"id": f"cthi_{number}", "object": "chatkit.thread_item"}
+            item |= {"type": "chatkit.user_message", "created_at": 1_763_000_001}
+            item |= {"content": [{"type": "input_text", "text": f"A refund for lamp {number}"}]}
+            server.add_listed(
+                "/chatkit/threads", "items", thread | {"status": {"type": "active"}}, [item]
+            )
+        yield server
+
+
+def make_chats(server: OpenAIServer, **fields: Any) -> Project:
+    project = make_project()
+    make_connection(project, base_url=server.url, store="chatkit", **fields)
+    return project
+
+
+def test_it_finds_and_reads_threads_that_nobody_knew(chats: OpenAIServer) -> None:
+    project = make_chats(chats)
+
+    (cost,) = actions.preview_fresh_search([project], now=timezone.now())
+    job = work(ask(project))
+
+    assert (cost.looks_for_new, cost.threads, cost.calls) == (True, 0, 1)
+    assert job.state == Job.State.DONE, job.error
+    assert (job.done_count, job.total_count, job.result["messages_new"]) == (3, 3, 3)
+    assert job.result["calls"] == len(chats.calls)
+    assert Message.objects.filter(text__contains="refund").count() == 3
+    triggers = set(SyncRun.objects.values_list("trigger", "job_id"))
+    assert triggers == {(SyncRun.Trigger.FRESH_SEARCH, job.pk)}
+
+
+def test_it_asks_for_no_list_that_was_read_just_now(chats: OpenAIServer) -> None:
+    project = make_chats(chats)
+    work(ask(project))
+    chats.forget_calls()
+
+    (cost,) = actions.preview_fresh_search([project], now=timezone.now())
+    work(ask(project))
+
+    assert (cost.looks_for_new, cost.calls) == (False, 0)
+    assert chats.calls == []
+
+
+def test_the_list_is_within_the_calls_allowed(chats: OpenAIServer) -> None:
+    SiteSettings(fresh_search_calls=2).save()
+    project = make_chats(chats)
+
+    job = work(ask(project))
+
+    assert job.state == Job.State.DONE, job.error
+    assert 0 < len(chats.calls) <= 2
+    assert Thread.objects.count() == 3  # found; the next one, or the refresh, reads the rest
+
+
+def test_it_looks_for_new_threads_once_when_a_worker_dies(
+    chats: OpenAIServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = ask(make_chats(chats))
+    monkeypatch.setattr(
+        "threads.sync.fresh._cost", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt)
+    )
+    with pytest.raises(KeyboardInterrupt):
+        work(search)
+    monkeypatch.undo()
+    Job.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+
+    job = work(search)
+
+    assert job.state == Job.State.DONE, job.error
+    assert [call.path for call in chats.calls].count("/chatkit/threads") == 1
+    assert job.result["messages_new"] == 3
+
+
+def test_it_reads_what_is_known_when_the_list_is_refused(chats: OpenAIServer) -> None:
+    project = make_chats(chats)
+    connection = Connection.objects.get()
+    make_thread(project, connection=connection, store="chatkit", external_id="cthr_0")
+    chats.fail("500", path="/chatkit/threads")
+
+    job = work(ask(project))
+
+    assert job.state == Job.State.DONE, job.error
+    assert job.result["threads_read"] == 1
+
+
+def test_it_stops_while_it_looks_for_new_threads(
+    chats: OpenAIServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = ask(make_chats(chats))
+    advance = Job.advance
+
+    def cancel_at_once(job: Job, **changes: Any) -> bool:
+        actions.cancel_fresh_search(search, by=None)
+        return advance(job, **changes)
+
+    monkeypatch.setattr(Job, "advance", cancel_at_once)
+
+    assert work(search).state == Job.State.CANCELLED
+    assert chats.calls == []
+
+
+def test_it_says_that_no_calls_are_left(server: OpenAIServer) -> None:
+    project = make_archive(server)
+    Connection.objects.update(calls_per_minute=2)
+    budget = sync.CallBudget(Connection.objects.get())
+    budget.take()
+    budget.take()
+
+    (cost,) = actions.preview_fresh_search([project], now=timezone.now())
+
+    assert (cost.calls, cost.threads, cost.is_spent) == (0, 0, True)
+
+
+def test_it_knows_without_opening_a_store_what_the_store_can_do() -> None:
+    addresses = [
+        {"base_url": ""},
+        {"base_url": "https://eu.api.openai.com/v1"},
+        {"base_url": "http://127.0.0.1:9000/v1"},
+        {"azure_endpoint": "https://x.openai.azure.com"},
+    ]
+    for store in NOUNS:
+        for address in addresses:
+            credentials = Credentials(api_key="k", azure_api_version="v1", **address)
+            with closing(open_source(store, credentials)) as source:
+                can_list = Capability.LIST_THREADS in source.capabilities
+                tells = Capability.LAST_ACTIVE in source.capabilities
+            assert (may_list(store, **address), tells_use(store)) == (can_list, tells), store
+
+
+# Who may, and how often.
 
 
 def test_it_keeps_visitors_to_projects_that_allow_it(server: OpenAIServer) -> None:

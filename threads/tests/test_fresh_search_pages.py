@@ -14,7 +14,7 @@ from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
-from projects.models import Project, SiteSettings
+from projects.models import Connection, Project, SiteSettings
 from threads import captcha
 from threads.models import FreshSearch, Job
 from threads.tests.factories import make_connection, make_conversation, make_project, make_thread
@@ -73,13 +73,16 @@ def test_it_is_offered_with_the_results_where_it_is_possible(client: Client) -> 
 
 def test_it_tells_the_cost_of_each_project(client: Client) -> None:
     make_source(threads=3)
+    make_source("Chats", threads=0)
     make_source("Shop", threads=0)
+    Connection.objects.filter(project__slug="chats").update(store="chatkit")
 
-    page = client.get("/fresh-searches/new/?q=refund").content.decode()
+    page = " ".join(client.get("/fresh-searches/new/?q=refund").content.decode().split())
 
     assert "3 threads may have changed · about 6 calls" in page
+    assert "looks for new threads · about 1 call" in page
     assert "nothing can have changed" in page
-    assert "This takes about 6 calls, 1 second." in page
+    assert "This takes about 7 calls, 2 seconds." in page
 
 
 def test_it_chooses_the_projects_that_the_query_names(client: Client) -> None:
