@@ -25,7 +25,8 @@ def store(
     details: dict[str, Any],
     ip: str,
     **_: Any,
-) -> None:
+) -> str:
+    """Keep an event; return its number and hash, by which it is found again."""
     is_row = isinstance(target, models.Model)
     known = actor is not None and actor.is_authenticated
     event = AuditEvent(
@@ -42,6 +43,7 @@ def store(
         details={name: _storable(value) for name, value in details.items()},
     )
     chain.append(event)
+    return f"#{event.pk} {event.row_hash}"
 
 
 def _storable(value: Any) -> Any:

@@ -44,7 +44,11 @@ def remove(request: HttpRequest) -> HttpResponse:
         context = {"title": _("Remove the sample archive?"), "thread_count": count}
         context |= admin_context(request)
         return TemplateResponse(request, "admin/sample_remove.html", context)
-    count = actions.remove_sample(by=user)
+    try:
+        count = actions.remove_sample(by=user)
+    except actions.Refused as refused:
+        messages.error(request, str(refused))
+        return redirect("admin:index")
     text = ngettext(
         "The sample archive was removed: %d thread.",
         "The sample archive was removed: %d threads.",

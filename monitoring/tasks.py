@@ -14,11 +14,13 @@ from monitoring.retention import forget_offences, thin_out_metrics
 from threadhub.lib.tasks import forget_results
 from threads import actions, attachments, sync
 from threads.exports.kept import remove_expired
-from threads.models import Job
+from threads.models import Job, SyncRun
+from threads.subjects import remove_old_packs
 
 # An export's row goes with its files, which exports look after.
 _PRUNED_KINDS = [kind for kind in Job.Kind if kind != Job.Kind.EXPORT]
 KEEP_JOBS = timedelta(days=30)
+KEEP_RUNS = timedelta(days=400)  # of the syncs' ledger: the dashboard draws a year of it
 PRUNE_SECONDS = 120.0  # of one run that threads may take; a task is killed after 300
 
 
@@ -52,14 +54,16 @@ def prune_expired() -> str:
         .delete()
     )
     exports = remove_expired(now)
+    packs = remove_old_packs(now)
+    runs, _ = SyncRun.objects.filter(started_at__lt=now - KEEP_RUNS).delete()
     files = attachments.forget_unnamed() + attachments.make_room()
     uploads = actions.forget_uploads(now=now)
     results = forget_results(before=now - KEEP_JOBS)
     sessions, _ = Session.objects.filter(expire_date__lt=now).delete()
     return (
-        f"Merged {merged} figures; removed {pruned.threads} threads, {jobs} jobs,"
-        f" {exports} exports, {files} files, {uploads} uploads, {results} task results"
-        f" and {sessions} sessions."
+        f"Merged {merged} figures; removed {pruned.threads} threads, {jobs} jobs, {runs} sync runs,"
+        f" {exports} exports, {packs} packs, {files} files, {uploads} uploads,"
+        f" {results} task results and {sessions} sessions."
     )
 
 

@@ -30,6 +30,7 @@ class Section(NamedTuple):
 SECTIONS = (
     Section("archive", _("Archive"), ("Thread", "Message", "Assistant", "SavedSearch")),
     Section("projects", _("Projects"), ("Project", "Connection", "Tag")),
+    Section("governance", _("Governance"), ("SubjectRequest",)),
     Section("people", _("People"), ("User", "Group", "ApiToken", "SiteSettings")),
     Section(
         "monitoring",

@@ -28,6 +28,7 @@ from threads.work import (
     reading,
     refreshing,
     removal,
+    subjects,
 )
 from threads.work.slices import Outcome, Then
 
@@ -123,6 +124,21 @@ def delete_threads_task(*, job_id: str) -> str:
     return _run(job_id, erasing.delete_chosen)
 
 
+def find_subject_task(*, job_id: str) -> str:
+    """Find the threads that a data request is about."""
+    return _run(job_id, subjects.find_data)
+
+
+def pack_subject_task(*, job_id: str) -> str:
+    """Write the pack of a data request."""
+    return _run(job_id, subjects.pack_data)
+
+
+def erase_subject_task(*, job_id: str) -> str:
+    """Delete the threads of a data request, in slices, and make its receipt."""
+    return _run(job_id, subjects.erase_data)
+
+
 def sweep_jobs() -> str:
     """Queue again what a dead worker or a lost queue left behind; end what failed too often."""
     now = timezone.now()
@@ -164,4 +180,7 @@ _TASKS: dict[str, Callable[..., str]] = {
     Job.Kind.CHANGE_THREADS: change_threads_task,
     Job.Kind.DELETE_THREADS: delete_threads_task,
     Job.Kind.DELETE_PROJECT: delete_project_task,
+    Job.Kind.FIND_SUBJECT: find_subject_task,
+    Job.Kind.PACK_SUBJECT: pack_subject_task,
+    Job.Kind.ERASE_SUBJECT: erase_subject_task,
 }

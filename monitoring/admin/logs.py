@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from monitoring.models import AuditEvent, LoginAttempt, SystemMetric
 from projects.admin.access import ReadOnly, user_of
 from projects.admin.display import UNKNOWN, as_json, badge, moment, number
+from projects.admin.paging import CappedPaginator
 from threadhub.lib import audit
 from threads.exports.cells import safe_text
 
@@ -51,6 +52,7 @@ def _cell(event: AuditEvent, name: str) -> str:
 class Log(ReadOnly):
     """Shows to whom Django's permission "can view" was given."""
 
+    paginator = CappedPaginator
     list_per_page = 100
     show_full_result_count = False
 

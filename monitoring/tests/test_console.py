@@ -253,6 +253,7 @@ def test_it_groups_the_pages_by_section() -> None:
     assert [str(section["name"]) for section in sections] == [
         "Archive",
         "Projects",
+        "Governance",
         "People",
         "Monitoring",
         "Background work",

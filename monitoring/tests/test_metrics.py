@@ -172,7 +172,7 @@ def test_it_prunes_what_has_served() -> None:
 
     assert set(Job.objects.values_list("key", flat=True)) == {"recent", "running"}
     assert list(Session.objects.values_list("session_key", flat=True)) == ["new"]
-    assert "1 jobs, 1 exports" in sentence
+    assert "1 jobs, 0 sync runs, 1 exports" in sentence
     assert "0 jobs, 0 exports" in again
 
 

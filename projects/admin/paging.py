@@ -1,4 +1,4 @@
-"""Pages of long lists, without counting or sorting more than a page needs."""
+"""Pages of long lists, without counting, sorting or reading more than a page needs."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from typing import Any
 from django.core.paginator import Page, Paginator
 from django.utils.functional import cached_property
 
-MOST_COUNTED = 100_000  # rows; a log of millions says "more than" instead of counting them
+MOST_COUNTED = 10_000  # rows; what is longer says "more than" instead of counting them
 
 
 class CappedPaginator(Paginator):
     """Counts to MOST_COUNTED and no further; `is_capped` then, and the list says so.
 
-    What lies beyond is found by a search, a filter, or by turning the order round.
+    What lies beyond is found by a search or a filter, or by turning the order round.
     """
+
+    is_capped = False
 
     @cached_property
     def count(self) -> int:
         rows: Any = self.object_list
-        found: int = rows.order_by()[: MOST_COUNTED + 1].count()
+        found: int = rows.order_by().values("pk")[: MOST_COUNTED + 1].count()
         self.is_capped = found > MOST_COUNTED
         return min(found, MOST_COUNTED)
 
-    is_capped = False
 
+class IndexedPaginator(CappedPaginator):
+    """Finds the rows of a page by their ids first, which an index may know alone.
 
-class IndexedPaginator(Paginator):
-    """Finds the rows of a page by their ids first, which an index may know alone, in any order.
-
-    Page 2,000 then costs what page 1 costs: rows that are passed over are never read. Two
+    The last page then costs what the first costs: rows that are passed over are never read. Two
     queries a page.
     """
 

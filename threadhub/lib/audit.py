@@ -40,12 +40,13 @@ def record(
     outcome: str = "ok",
     ip: str = "",
     **details: str | int | float | bool | list[str] | None,
-) -> None:
-    """Put one event on the audit log, in the transaction that is open.
+) -> str:
+    """Put one event on the audit log, in the transaction that is open; return what names it.
 
     `action` is a dotted verb ("thread.sync", "connection.test"). `target` is the model instance
     that was acted on. `details` are plain values; never a secret. An actor of None is the system.
     """
     event: dict[str, Any] = {"action": action, "actor": actor, "target": target}
     event |= {"project_id": project_id, "outcome": outcome, "ip": ip, "details": details}
-    recorded.send(sender=None, **event)
+    answers = recorded.send(sender=None, **event)
+    return next((name for _receiver, name in answers if isinstance(name, str)), "")

@@ -31,6 +31,12 @@ from threads.actions.removal import (
 )
 from threads.actions.sample import load_sample, remove_sample
 from threads.actions.sharing import TooManyLinks, may_share, open_shared, share, unshare
+from threads.actions.subjects import (
+    choose_findings,
+    open_subject_request,
+    request_erasure,
+    request_pack,
+)
 from threads.actions.syncs import (
     Added,
     add_thread_ids,
@@ -58,6 +64,7 @@ __all__ = [
     "cancel_fresh_search",
     "cancel_job",
     "change_chosen",
+    "choose_findings",
     "confirm_import",
     "forget_uploads",
     "has_upload",
@@ -68,15 +75,18 @@ __all__ = [
     "note_search",
     "open_file",
     "open_shared",
+    "open_subject_request",
     "plan_deletion",
     "preview_fresh_search",
     "prune_preview",
     "prune_threads",
     "queue_job",
     "remove_sample",
+    "request_erasure",
     "request_export",
     "request_fresh_search",
     "request_import",
+    "request_pack",
     "request_project_deletion",
     "request_project_sync",
     "request_sync",

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from projects.models import Project
 from threadhub.lib import audit
 from threads.archive.deletion import Deleted, delete_threads
-from threads.archive.retention import Expired, expired, expired_threads
+from threads.archive.retention import Expired, expired, expired_in, expired_threads
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 
-def prune_preview(*, now: datetime) -> list[Expired]:
-    """Count what `prune_threads` would delete, project by project; changes nothing."""
-    return expired(now=now)
+def prune_preview(*, now: datetime, projects: Iterable[Project] | None = None) -> list[Expired]:
+    """Count what `prune_threads` would delete, project by project; changes nothing.
+
+    :param projects: those to look at, by the rules that these instances have; None: all.
+    """
+    return expired(now=now) if projects is None else expired_in(projects, now=now)
 
 
 def prune_threads(

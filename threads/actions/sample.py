@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from projects.models import Project
 from threadhub.lib import audit
+from threads.actions.removal import refuse_held
 from threads.archive import ImportReport, ingest
 from threads.imports import ImportedThread, Problem
 from threads.imports.jsonl import read_jsonl
@@ -61,10 +62,14 @@ def load_sample(
 
 
 def remove_sample(*, by: User | None = None) -> int:
-    """Remove the sample project with all that is in it. Returns how many threads that were."""
+    """Remove the sample project with all that is in it. Returns how many threads that were.
+
+    :raises Refused: when it is on legal hold, or a thread in it is.
+    """
     with transaction.atomic():
         count = 0
         for project in Project.objects.filter(is_sample=True):
+            refuse_held(project)
             count += Thread.objects.filter(project=project).count()
             audit.record(action="sample.remove", actor=by, target=project, project_id=project.pk)
             project.delete()

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from threads.admin import connections, jobs, ledger, messages, saved_searches, threads
+from threads.admin import connections, jobs, ledger, messages, saved_searches, subjects, threads
 
-__all__ = ["connections", "jobs", "ledger", "messages", "saved_searches", "threads"]
+__all__ = ["connections", "jobs", "ledger", "messages", "saved_searches", "subjects", "threads"]

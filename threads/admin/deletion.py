@@ -28,7 +28,7 @@ _KEPT_SECONDS = 3_600
 _SHOWN = 20  # threads that the page names
 _MOST_ROWS = 500  # of the report on a job's page, those that stayed first
 
-_END = {
+END = {
     End.DELETED: ("ok", _("Deleted here")),
     End.ERASED: ("ok", _("Deleted here and at its store")),
     End.WAS_GONE: ("ok", _("Deleted here; its store had none any more")),
@@ -102,9 +102,9 @@ def context_of(job: Job | None) -> dict[str, Any]:
     told = [(name, End(end), why) for name, end, why in job.result["threads"].values()]
     told.sort(key=lambda row: row[1] in GOOD)
     counts = {end: sum(row[1] == end for row in told) for end in End}
-    rows = [(name, *_END[end], why) for name, end, why in told[:_MOST_ROWS]]
+    rows = [(name, *END[end], why) for name, end, why in told[:_MOST_ROWS]]
     return {
-        "deletion_counts": [(_END[end][1], count) for end, count in counts.items() if count],
+        "deletion_counts": [(END[end][1], count) for end, count in counts.items() if count],
         "deletion_rows": rows,
         "deletion_rows_left": max(0, len(told) - _MOST_ROWS),
     }

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST
 
 from projects.admin.access import ProjectFilter, ReadOnly, account_of, user_of
 from projects.admin.display import UNKNOWN, as_json, badge, moment, number, seconds
+from projects.admin.paging import CappedPaginator
 from threads import actions
 from threads.admin import deletion, imports, projects
 from threads.models import Job
@@ -53,6 +54,7 @@ def state_of(job: Job) -> dict[str, Any]:
 
 @admin.register(Job)
 class JobAdmin(ReadOnly):
+    paginator = CappedPaginator
     list_display = ("what", "project", "state_badge", "progress", "who", "queued", "duration")
     list_filter = ("state", "kind", ("project", ProjectFilter), "queued_at")
     list_select_related = ("project", "requested_by")

@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy as _
 
 from projects.admin.access import Managed, ProjectFilter, ReadOnly, user_of
 from projects.admin.display import UNKNOWN, badge, moment, number, seconds
+from projects.admin.paging import CappedPaginator
 from projects.models import Project
 from threads import sync
 from threads.admin.jobs import STATE_KIND
@@ -74,6 +75,7 @@ def _chart(days: list[Day], *, since: datetime, until: datetime) -> dict[str, An
 
 @admin.register(SyncRun)
 class SyncRunAdmin(ReadOnly, Managed):
+    paginator = CappedPaginator
     list_display = (
         *("started", "project", "connection", "trigger", "state_badge", "read", "messages_new"),
         *("calls_made", "calls_avoided", "failed", "duration"),

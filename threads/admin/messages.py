@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from projects.admin.access import Managed, ProjectFilter, ReadOnly, user_of
 from projects.admin.display import UNKNOWN, moment, number
+from projects.admin.paging import CappedPaginator
 from threads import actions
 from threads.admin.reading import role_badge
 from threads.models import Assistant, Message, Thread
@@ -30,7 +31,8 @@ class MessageAdmin(ReadOnly, Managed):
 
     list_display = ("position", "role_badge", "preview", "kind", "sent", "model", "token_counts")
     list_display_links = ("position", "preview")
-    list_per_page = 100
+    list_per_page = 50
+    paginator = CappedPaginator
     show_full_result_count = False
     ordering = ("thread", "position")
     fields = readonly_fields = (
@@ -98,6 +100,7 @@ class MessageAdmin(ReadOnly, Managed):
 
 @admin.register(Assistant)
 class AssistantAdmin(ReadOnly, Managed):
+    paginator = CappedPaginator
     list_display = ("title", "project", "external_id", "model", "threads", "fetched")
     list_filter = (("project", ProjectFilter),)
     list_select_related = ("project",)

@@ -9,6 +9,7 @@ from django.contrib.admin.helpers import ActionForm
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from projects.admin.widgets import QuickHiddenInput, QuickTextInput
 from projects.forms import TaggedForm, TagsField
 from projects.models import Connection
 from threads.models import Thread
@@ -29,14 +30,15 @@ class RowForm(TaggedForm):
 
     tags = None  # type: ignore[assignment]
     tag_words = TagsField(
-        widget=forms.TextInput(attrs={"class": "th-remark", "aria-label": _("Tags")})
+        widget=QuickTextInput(attrs={"class": "th-remark", "aria-label": _("Tags")})
     )
 
     class Meta:
         model = Thread
         fields = ("remark",)
         widgets = {
-            "remark": forms.TextInput(attrs={"class": "th-remark", "aria-label": _("Remark")})
+            "id": QuickHiddenInput,
+            "remark": QuickTextInput(attrs={"class": "th-remark", "aria-label": _("Remark")}),
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -48,10 +49,19 @@ def expired_threads(project: Project, *, now: datetime) -> QuerySet[Thread]:
     return Thread.objects.filter(_silent(project, now) | in_trash, project=project)
 
 
-def expired(*, now: datetime) -> list[Expired]:
-    """Count what has expired in each project where something has; one query a project."""
+def expired(*, now: datetime, within: QuerySet[Project] | None = None) -> list[Expired]:
+    """Count what has expired in each project where something has; one query a project.
+
+    :param within: the projects to look at; None: all of them.
+    """
+    projects = Project.objects.all() if within is None else within
+    return expired_in(projects.order_by("name", "pk"), now=now)
+
+
+def expired_in(projects: Iterable[Project], *, now: datetime) -> list[Expired]:
+    """Count the same by the rules that these instances have, saved or not."""
     found = []
-    for project in Project.objects.order_by("name", "pk"):
+    for project in projects:
         in_trash = Q(trashed_at__lt=now - KEEP_TRASH)
         is_held = Q(is_held=True) | Q(project__is_held=True)
         counts = expired_threads(project, now=now).aggregate(

@@ -10,6 +10,7 @@ from threads.models.message import Message, MessageSource
 from threads.models.refresh import RefreshBucket, RefreshReturns
 from threads.models.saved_search import SavedSearch
 from threads.models.share_link import ShareLink
+from threads.models.subject_request import SubjectFinding, SubjectRequest
 from threads.models.sync_run import SyncRun
 from threads.models.thread import Assistant, Thread
 from threads.models.tombstone import Tombstone
@@ -26,6 +27,8 @@ __all__ = [
     "RefreshReturns",
     "SavedSearch",
     "ShareLink",
+    "SubjectFinding",
+    "SubjectRequest",
     "SyncRun",
     "Thread",
     "Tombstone",

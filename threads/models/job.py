@@ -74,6 +74,9 @@ class Job(models.Model):
         CHANGE_THREADS = "change_threads", _("Change of threads")
         DELETE_THREADS = "delete_threads", _("Deletion of threads")
         DELETE_PROJECT = "delete_project", _("Deletion of a project")
+        FIND_SUBJECT = "find_subject", _("Search for a data request")
+        PACK_SUBJECT = "pack_subject", _("Pack for a data request")
+        ERASE_SUBJECT = "erase_subject", _("Deletion for a data request")
 
     class State(models.TextChoices):
         QUEUED = "queued", _("Waiting")

@@ -70,11 +70,11 @@ class Ended:
         return {"threads": self.rows, "counts": dict(self.counts())}
 
 
-class _Wait(Exception):
+class Wait(Exception):
     """The calls of a connection are used up for the moment."""
 
 
-class _Stores:
+class Stores:
     """The stores of one slice: each opened once, and left alone once it refuses everything."""
 
     def __init__(self, stack: ExitStack) -> None:
@@ -84,7 +84,7 @@ class _Stores:
         self._failures: Counter[int] = Counter()
 
     def erase(self, thread: Thread) -> tuple[End, str]:
-        """Delete `thread` at its store. :raises _Wait: when that is possible later only."""
+        """Delete `thread` at its store. :raises Wait: when that is possible later only."""
         connection = thread.connection
         if connection is None:
             if thread.upstream_state == Thread.UpstreamState.IMPORTED:
@@ -97,7 +97,7 @@ class _Stores:
                 thread.external_id, response_ids=_responses_of(thread)
             )
         except sync.BudgetSpent as error:
-            raise _Wait from error
+            raise Wait from error
         except SourceError as error:
             return End.KEPT, self._refusal(connection, error)
         self._failures[connection.pk] = 0
@@ -110,7 +110,7 @@ class _Stores:
 
     def _refusal(self, connection: Connection, error: SourceError) -> str:
         if isinstance(error, Throttled) and not error.is_permanent:
-            raise _Wait from error
+            raise Wait from error
         self._failures[connection.pk] += 1
         is_all = isinstance(error, Denied | Throttled)
         is_away = isinstance(error, Unavailable) and self._failures[connection.pk] >= _TRIES
@@ -144,7 +144,7 @@ def delete_chosen(job: Job) -> Outcome:
             if pace.is_over():
                 _advance(job, ended, total=len(ids))
                 return cancelled(job) or go_on(job)
-    except _Wait:
+    except Wait:
         _advance(job, ended, total=len(ids))
         return cancelled(job) or wait()
     _advance(job, ended, total=len(ids))
@@ -230,22 +230,29 @@ def _here(pks: list[int], ended: Ended, *, by: User | None) -> Iterator[None]:
 
 def _here_and_upstream(pks: list[int], ended: Ended, *, by: User | None) -> Iterator[None]:
     with ExitStack() as stack:
-        stores = _Stores(stack)
+        stores = Stores(stack)
         for pk in pks:
             thread = _threads([pk]).get(pk)  # as it is now: a hold may have come
             if thread is None:
                 ended.rows[str(pk)] = ["", End.MISSING.value, ""]
-            elif _is_held(thread):
-                ended.note(thread, End.HELD)
             else:
-                _erase(thread, stores, ended, by=by)
+                erase_one(thread, stores, ended, by=by)
             yield
 
 
-def _erase(thread: Thread, stores: _Stores, ended: Ended, *, by: User | None) -> None:
-    end, why = stores.erase(thread)
-    if end in GOOD and delete_threads([thread.pk], now=timezone.now()).held:
-        end, why = End.HELD, _("Deleted at its store; it came on legal hold here meanwhile.")
+def erase_one(thread: Thread, stores: Stores | None, ended: Ended, *, by: User | None) -> None:
+    """Delete one thread unless it is on legal hold; note what became of it, here and on record.
+
+    :param stores: where it is deleted first; None: nowhere but here.
+    :raises Wait: when its store can be asked later only.
+    """
+    if _is_held(thread):
+        end, why = End.HELD, ""
+    else:
+        end, why = stores.erase(thread) if stores else (End.DELETED, "")
+        if end in GOOD and delete_threads([thread.pk], now=timezone.now()).held:
+            end = End.HELD
+            why = _("It came on legal hold here while it was deleted at its store.")
     ended.note(thread, end, why)
     # By its id alone: a title may say what was to be deleted.
     audit.record(
