@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from projects.models import Project
 from threadhub.lib import pdf
-from threadhub.lib.pdf.blocks import blocks, code, wide
+from threadhub.lib.pdf.blocks import blocks, code
 from threads import content
 from threads.exports import headings
 from threads.exports.base import ExportCancelled, ExportError, Options, Written
@@ -42,7 +42,7 @@ def _message(message: Message, project: Project, options: Options, pictures: Pic
     made += [f"<p><i>{escape(note)}</i></p>" for note in headings.notes(message, options.zone)]
     text = mask(message.text) if options.masked else message.text
     if len(text) <= content.MAX_MARKDOWN and message.kind == Message.Kind.MESSAGE:
-        made.append(f"<div{wide(text)}>{blocks(content.markdown(text))}</div>")
+        made.append(blocks(content.markdown(text)))
     else:
         made.extend(code(content.visible(text)))
     found = pictures.of(project, message, masked=options.masked)
@@ -60,7 +60,7 @@ def _thread(record: ThreadRecord, options: Options, pictures: Pictures) -> Itera
         f'<tr><td class="label">{name}</td><td>{value}</td></tr>' for name, value in facts
     )
     yield {"start": title}
-    yield {"html": f'<h1{wide(title)}>{escape(title)}</h1><table class="facts">{rows}</table>'}
+    yield {"html": f'<h1>{escape(title)}</h1><table class="facts">{rows}</table>'}
     for message in record.messages:
         yield {"html": _message(message, record.thread.project, options, pictures)}
 

@@ -7,7 +7,6 @@ import json
 import subprocess
 import sys
 import zipfile
-from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +14,18 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.test import Client
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
-from hypothesis import strategies as st
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from monitoring.models import AuditEvent
 from monitoring.tasks import prune_expired
 from projects.models import Project
-from threads import actions, search, tasks
+from threads import actions, tasks
 from threads.exports import ExportOrder, order
 from threads.exports.kept import KEPT, export_path
-from threads.exports.selection import found_threads
 from threads.imports.base import ListedThread
 from threads.imports.idlist import read_ids
 from threads.models import Job, MessageSource, Thread
-from threads.search.query import parse
-from threads.tests.factories import NOW, make_conversation, make_project
+from threads.tests.factories import make_conversation, make_project
 from threads.work import exporting, slices
 
 pytestmark = pytest.mark.django_db
@@ -66,44 +60,6 @@ def lines_of(content: bytes) -> list[dict[str, Any]]:
 
 def ids_of(content: bytes) -> list[str]:
     return [line["id"] for line in lines_of(content)]
-
-
-WORDS = [
-    "refund",
-    "invoice",
-    "late",
-    "退款",
-    "role:user",
-    "-invoice",
-    "OR",
-    '"late refund"',
-    "sort:oldest",
-]
-
-
-@hypothesis_settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(st.lists(st.sampled_from(WORDS), max_size=4).map(" ".join))
-def test_it_exports_what_the_screen_shows(text: str) -> None:
-    project = make_project()
-    for number in range(5):
-        make_sourced("refund", "late invoice" if number % 2 else "late refund", project=project)
-        make_sourced("退款 invoice", project=project)
-    within = Project.objects.filter(pk=project.pk)
-
-    exported = found_threads(text, within=within, now=NOW, zone=UTC, allow_scans=True)
-
-    query = parse(text, now=NOW, zone=UTC)
-    shown: list[int] = []
-    cursor = None
-    while True:
-        page = search.find(query, within=within, limit=3, cursor=cursor, now=NOW)
-        shown += [result.thread.pk for result in page.results]
-        cursor = page.next_cursor
-        if cursor is None:
-            break
-    assert exported == shown
 
 
 def test_it_answers_a_small_export_at_once(client: Client) -> None:

@@ -7,7 +7,6 @@ wrapped here and cut into short blocks, wide tables become lines, and nothing ne
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterator
 from html import escape
@@ -16,9 +15,6 @@ from typing import Any
 from lxml import etree, html
 
 _PARAGRAPH = 4_000  # characters; 25 KB take 0.14 s in one block, 200 KB 4.7 s
-# Of Chinese or Japanese. xhtml2pdf fails when a paragraph that may break between any two signs
-# crosses a page, so those are kept whole, and must be low: this is a fifth of a page.
-_WIDE_PARAGRAPH = 600
 _CODE_LINES = 60  # about a page
 _CODE_COLUMNS = 92  # of the code font between the margins
 # xhtml2pdf makes each space of code a fragment of its own, and needs ten times as long for them.
@@ -34,21 +30,6 @@ _INLINE_ELEMENTS = 200  # each one is a fragment to lay out
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _CONTAINERS = frozenset({"div", "section", "body", "html"})
 _BLOCKS = _HEADINGS | _CONTAINERS | {"p", "pre", "ul", "ol", "table", "blockquote", "hr"}
-
-
-_CJK = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef]")
-
-
-WIDE = ' class="wide"'
-
-
-def wide(text: str) -> str:
-    """Return the attribute for a block of `text` whose lines may break between any two signs.
-
-    Chinese and Japanese have no spaces to break at; a text in another language has, and a
-    quotation in it should not let its words be torn. So the class is for texts that are mostly so.
-    """
-    return WIDE if len(_CJK.findall(text)) * 4 > len(text) else ""
 
 
 def _width(character: str) -> int:
@@ -71,10 +52,9 @@ def _wrapped(line: str) -> Iterator[str]:
 
 def _cut(text: str) -> Iterator[str]:
     """Cut at a space where there is one in the second half, else anywhere."""
-    length = _WIDE_PARAGRAPH if wide(text) else _PARAGRAPH
-    while len(text) > length:
-        at = max(text.rfind(sign, length // 2, length) for sign in " 。！？；，")
-        at = length if at < 0 else at + 1
+    while len(text) > _PARAGRAPH:
+        at = max(text.rfind(sign, _PARAGRAPH // 2, _PARAGRAPH) for sign in " 。！？；，")
+        at = _PARAGRAPH if at < 0 else at + 1
         yield text[:at]
         text = text[at:].lstrip(" ")
     yield text
@@ -89,11 +69,8 @@ def _as_written(element: Any) -> str:
 
 
 def _is_small(element: Any) -> bool:
-    text = _text(element)
-    return (
-        len(text) <= (_WIDE_PARAGRAPH if wide(text) else _PARAGRAPH)
-        and sum(1 for _ in element.iter()) <= _INLINE_ELEMENTS
-    )
+    elements = sum(1 for _ in element.iter())
+    return len(_text(element)) <= _PARAGRAPH and elements <= _INLINE_ELEMENTS
 
 
 def code(text: str) -> Iterator[str]:
@@ -191,8 +168,7 @@ def _inside(element: Any, depth: int) -> Iterator[str]:
         loose.clear()
         if not made.strip():
             return
-        longest = _WIDE_PARAGRAPH if wide(made) else _PARAGRAPH
-        if len(made) <= longest and made.count("<") <= _INLINE_ELEMENTS:
+        if len(made) <= _PARAGRAPH and made.count("<") <= _INLINE_ELEMENTS:
             yield made if element.tag == "li" else f"<p>{made}</p>"
         else:
             yield from paragraphs(_text(html.fromstring(f"<div>{made}</div>")))
@@ -214,12 +190,3 @@ def blocks(safe_html: str) -> str:
     parser = html.HTMLParser(huge_tree=True)
     root = html.fragment_fromstring(safe_html, create_parent="div", parser=parser)
     return "".join(_inside(root, 0))
-
-
-# A text node, and what is no text.
-_PIECE = re.compile(r"<[^>]*>|[^<]+")
-
-
-def pieces(markup: str) -> list[str]:
-    """Return tags and texts of `markup`, which is well-formed, one after the other."""
-    return _PIECE.findall(markup)

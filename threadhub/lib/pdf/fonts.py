@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import html
+import re
 import unicodedata
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from reportlab.lib.fonts import addMapping
 from reportlab.pdfbase import pdfmetrics, ttfonts
 from reportlab.pdfbase.ttfonts import TTFont
 from xhtml2pdf import default
-
-from threadhub.lib.pdf.blocks import pieces
+from xhtml2pdf.context import pisaContext
 
 _FOLDER = Path(__file__).with_name("typefaces")
-TEXT, CODE = "th-text", "th-code"
+TEXT, CODE, EMOJI = "th-text", "th-code", "th-emoji"
 # In the order in which they are asked for a character that the text's own font lacks.
 _OTHERS = {
     "th-cjk": "DroidSansFallbackFull.ttf",
     "th-hangul": "NotoSansKR-Hangul.ttf",
-    "th-emoji": "NotoEmoji.ttf",
+    EMOJI: "NotoEmoji.ttf",
 }
 _REPLACEMENT = "\u25af"  # ▯, for what none of them has
-_LATIN = 0x250  # every font that is used for text has what is below
+_PICTURES = 0x1F000  # where emoji begin
+# Every font that is used for text has what is below U+0250.
+_LATIN_OR_NOT = re.compile("(?P<latin>[\x00-\u024f]+)|[^\x00-\u024f]+")
 
 
 def _to_unicode(name: str, subset: list[int]) -> str:
@@ -82,60 +84,70 @@ class Fonts:
         self.missing: dict[str, int] = {}
         self._font_of = lru_cache(maxsize=65_536)(self._find)
 
+    def _has(self, name: str, code: int) -> bool:
+        if name not in self._loaded:
+            self._loaded[name] = _register(name, _OTHERS[name])
+        return code in self._loaded[name].face.charToGlyph
+
     def _find(self, character: str, in_code: bool) -> str | None:
         """Return the name of a font, "" for the one in use, None when there is none."""
         code = ord(character)
+        if code >= _PICTURES and self._has(EMOJI, code):
+            return EMOJI  # all from one hand, though the text's font has some of them
         own = self._code if in_code else self._text
-        if code < _LATIN or code in own.face.charToGlyph:
+        if code in own.face.charToGlyph:
             return ""
         if in_code and code in self._text.face.charToGlyph:
             return TEXT
-        for name, file in _OTHERS.items():
-            if name not in self._loaded:
-                self._loaded[name] = _register(name, file)
-            if code in self._loaded[name].face.charToGlyph:
-                return name
-        return None
+        return next((name for name in _OTHERS if self._has(name, code)), None)
 
-    def _runs(self, text: str, *, in_code: bool) -> str:
-        made: list[str] = []
-        current: str = ""
-        run: list[str] = []
+    def runs(self, text: str, font: str) -> list[tuple[str, str]]:
+        """Cut `text` into runs, each with the font that shows it; `font` where that can.
 
-        def close() -> None:
-            escaped = html.escape("".join(run), quote=False)
-            made.append(f'<span class="{current}">{escaped}</span>' if current else escaped)
-            run.clear()
+        What no font has becomes ▯ and is counted, but for what shows nothing by itself.
+        """
+        made: list[tuple[str, str]] = []
+        in_code = font == CODE
+        for piece in _LATIN_OR_NOT.finditer(text):
+            if piece["latin"] is not None:
+                _append(made, piece.group(), font)
+                continue
+            for character in piece.group():
+                other = self._font_of(character, in_code)
+                if other is None and _shows_nothing(character):
+                    continue
+                if other is None:
+                    self.missing[character] = self.missing.get(character, 0) + 1
+                    character, other = _REPLACEMENT, ""  # noqa: PLW2901
+                _append(made, character, other or font)
+        return made
 
-        for character in text:
-            font = self._font_of(character, in_code)
-            if font is None:
-                if unicodedata.category(character) == "Cf" or "\ufe00" <= character <= "\ufe0f":
-                    continue  # joiners and selectors, which show nothing by themselves
-                self.missing[character] = self.missing.get(character, 0) + 1
-                character, font = _REPLACEMENT, ""  # noqa: PLW2901
-            if font != current and not (font == "" and character.isspace()):
-                close()
-                current = font
-            run.append(character)
-        close()
-        return "".join(made)
+    def install(self) -> None:
+        """Let every text that this process lays out be cut so.
 
-    def apply(self, markup: str) -> str:
-        """Return `markup` with a span around each run that needs another font."""
-        if markup.isascii() and "&" not in markup:
-            return markup
-        depth = 0
-        made = []
-        for piece in pieces(markup):
-            if piece[0] == "<":
-                if piece.startswith(("<pre", "<code")):
-                    depth += 1
-                elif piece.startswith(("</pre", "</code")):
-                    depth -= 1
-                made.append(piece)
-            elif piece.isascii() and "&" not in piece:
-                made.append(piece)
-            else:
-                made.append(self._runs(html.unescape(piece), in_code=depth > 0))
-        return "".join(made)
+        xhtml2pdf could look for the glyphs of each character itself, in fonts that are all
+        loaded, and names no font for what none has.
+        """
+
+        def by_coverage(_context: Any, fragment: Any) -> list[Any]:
+            text = getattr(fragment, "text", "")
+            if not text or not isinstance(text, str) or text.isascii():
+                return [fragment]
+            runs = self.runs(text, fragment.fontName)
+            return [fragment.clone(text=run, fontName=font) for run, font in runs] or [
+                fragment.clone(text="")
+            ]
+
+        pisaContext._byCoverage = by_coverage
+
+
+def _shows_nothing(character: str) -> bool:
+    return unicodedata.category(character) == "Cf" or "\ufe00" <= character <= "\ufe0f"
+
+
+def _append(made: list[tuple[str, str]], text: str, font: str) -> None:
+    """Add a run, or lengthen the last one; spaces go with the font before them."""
+    if made and (made[-1][1] == font or text.isspace()):
+        made[-1] = (made[-1][0] + text, made[-1][1])
+    else:
+        made.append((text, font))

@@ -16,19 +16,13 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any, BinaryIO, NoReturn
 
-from threadhub.lib.pdf.blocks import WIDE, wide
-
 _OUTPUT = 512 << 20  # bytes
 _STYLE = """
 @page { size: A4; margin: 1.6cm 1.6cm 1.8cm 1.6cm }
 body { font-family: th-text; font-size: 9.5pt; line-height: 1.35 }
-.th-text { font-family: th-text } .th-cjk { font-family: th-cjk }
-.th-hangul { font-family: th-hangul } .th-emoji { font-family: th-emoji }
 h1 { font-size: 15pt; margin: 0 0 6pt 0 } h3 { font-size: 11.5pt } h4, h5, h6 { font-size: 10pt }
 p, li, td, th, h1, h3, h4, h5, h6, a, div { overflow-wrap: anywhere }
 p { margin: 0 0 4pt 0 }
-.wide, .wide p, .wide li, .wide td, .wide th, .wide h3 { -pdf-word-wrap: CJK }
-.wide p, .wide li, h1.wide { page-break-inside: avoid }
 pre, code { font-family: th-code; font-size: 7.6pt }
 pre { background-color: #f2f4f7; padding: 4pt; white-space: pre-wrap; overflow-wrap: anywhere }
 table { margin: 2pt 0 6pt 0 }
@@ -44,6 +38,7 @@ div.user { border-left-color: #4f46e5 } div.assistant { border-left-color: #0f76
 div.tool { border-left-color: #b45309 }
 .quiet { color: #5b6472 }
 """
+_FOOT = 420  # points of the title at the foot of a page, before its number
 _PAGES_AT_ONCE_BYTES = 400_000  # of markup; some hundred messages
 
 
@@ -76,14 +71,13 @@ def cut_off() -> None:
 class Document:
     """Pages so far, and where each thread begins."""
 
-    fonts: Any
     writer: Any
     starts: list[tuple[str, int]] = field(default_factory=list)
     pending: list[str] = field(default_factory=list)
     size: int = 0
 
     def add(self, markup: str) -> None:
-        self.pending.append(self.fonts.apply(markup))
+        self.pending.append(markup)
         self.size += len(markup)
         if self.size > _PAGES_AT_ONCE_BYTES:
             self.flush()
@@ -98,17 +92,9 @@ class Document:
         self.flush()
         self.starts.append((title, len(self.writer.pages)))
 
-    def laid_out(self, body: str) -> Any:
-        """Return the pages of `body`; lines that break anywhere are tried, but not insisted on."""
-        try:
-            return self._laid_out(body)
-        except (TypeError, ValueError, RuntimeError):
-            if WIDE not in body:
-                raise
-            return self._laid_out(body.replace(WIDE, ""))
-
     @staticmethod
-    def _laid_out(body: str) -> Any:
+    def laid_out(body: str) -> Any:
+        """Return the pages of `body`."""
         from pypdf import PdfReader
         from xhtml2pdf import pisa
         from xhtml2pdf.config.resources import ResourceAccessPolicy
@@ -133,22 +119,20 @@ def _contents(document: Document, heading: str) -> list[Any]:
     length = 1
     while True:
         rows = [
-            f"<tr><td{wide(title)}>{escape(title)}</td>"
-            f'<td class="page">{start + length + 1}</td></tr>'
+            f'<tr><td>{escape(title)}</td><td class="page">{start + length + 1}</td></tr>'
             for title, start in document.starts
         ]
         tables = [
             f"<table>{''.join(rows[begin : begin + 100])}</table>"
             for begin in range(0, len(rows), 100)
         ]
-        body = document.fonts.apply(f"<h1>{escape(heading)}</h1>{''.join(tables)}")
-        pages = list(document.laid_out(body).pages)
+        pages = list(document.laid_out(f"<h1>{escape(heading)}</h1>{''.join(tables)}").pages)
         if len(pages) <= length:
             return pages
         length = len(pages)
 
 
-def _stamp(writer: Any, title: str, page_word: str) -> None:
+def _stamp(writer: Any, fonts: Any, title: str, page_word: str) -> None:
     """Write title and page number at the foot of each page."""
     from pypdf import PdfReader
     from reportlab.lib.pagesizes import A4
@@ -157,15 +141,32 @@ def _stamp(writer: Any, title: str, page_word: str) -> None:
     count = len(writer.pages)
     feet = io.BytesIO()
     canvas = Canvas(feet, pagesize=A4)
+    runs = _fitting(title, fonts)
     for number in range(1, count + 1):
-        canvas.setFont("th-text", 7.5)
         canvas.setFillGray(0.4)
-        canvas.drawString(45, 26, title)
+        x = 45.0
+        for text, font in runs:
+            canvas.setFont(font, 7.5)
+            canvas.drawString(x, 26, text)
+            x += canvas.stringWidth(text, font, 7.5)
+        canvas.setFont("th-text", 7.5)
         canvas.drawRightString(A4[0] - 45, 26, page_word % {"page": number, "pages": count})
         canvas.showPage()
     canvas.save()
     for page, foot in zip(writer.pages, PdfReader(feet).pages, strict=True):
         page.merge_page(foot)
+
+
+def _fitting(title: str, fonts: Any) -> list[tuple[str, str]]:
+    """Return as much of `title` as the foot has room for, in runs with their fonts."""
+    from reportlab.pdfbase.pdfmetrics import stringWidth
+
+    for length in range(len(title), -1, -1):
+        shown = title if length == len(title) else title[:length] + "…"
+        runs: list[tuple[str, str]] = fonts.runs(shown, "th-text")
+        if sum(stringWidth(text, font, 7.5) for text, font in runs) <= _FOOT:
+            return runs
+    return []
 
 
 def run(lines: Any, target: BinaryIO) -> None:
@@ -178,7 +179,9 @@ def run(lines: Any, target: BinaryIO) -> None:
 
     rl_config.useA85 = 0  # letters for bytes, which only mail of the last century needed
     paragraph_lines.install()
-    document = Document(fonts=Fonts(), writer=PdfWriter())
+    fonts = Fonts()
+    fonts.install()
+    document = Document(writer=PdfWriter())
     for line in lines:
         said = json.loads(line)
         if "start" in said:
@@ -190,7 +193,8 @@ def run(lines: Any, target: BinaryIO) -> None:
             break
     else:
         raise RuntimeError("The input ended too early.")
-    missing = sum(document.fonts.missing.values())
+    document.flush()
+    missing = sum(fonts.missing.values())
     if missing:
         document.add(f'<p class="quiet">{escape(finish["missing"] % {"count": missing})}</p>')
     document.flush()
@@ -201,7 +205,7 @@ def run(lines: Any, target: BinaryIO) -> None:
         shift = len(contents)
         for index, page in enumerate(contents):
             writer.insert_page(page, index)
-    _stamp(writer, finish["title"], finish["page"])
+    _stamp(writer, fonts, finish["title"], finish["page"])
     for title, start in document.starts:
         writer.add_outline_item(title, start + shift)
     writer.add_metadata({"/Title": finish["title"], "/Producer": "ThreadHub"})
