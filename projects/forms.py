@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from projects.crypto import SecretError
 from projects.models import Connection, Project, Tag
+from projects.models.project import VIEWERS
 
 # What people run, offered while they type. Any other address works as well.
 BASE_URLS = (
@@ -101,6 +102,9 @@ class ProjectForm(TaggedForm):
             raise ValidationError(
                 gettext("You would lose this project. Let another owner take you off.")
             )
+        if viewers := owners.filter(groups__name=VIEWERS):
+            names = ", ".join(viewer.get_username() for viewer in viewers)
+            raise ValidationError(gettext("Viewers own no project: %s") % names)
         return owners
 
 

@@ -20,6 +20,8 @@ from django.db import connection, models, transaction
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from projects.models.project import VIEWERS
+
 if TYPE_CHECKING:
     from django.apps import AppConfig
     from django.contrib.auth.models import AnonymousUser
@@ -34,7 +36,7 @@ class Role(models.TextChoices):
 
 
 # Administrators need no group: Django's own flag says it all.
-GROUPS = {Role.OWNER: "Project owners", Role.MEMBER: "Members", Role.VIEWER: "Viewers"}
+GROUPS = {Role.OWNER: "Project owners", Role.MEMBER: "Members", Role.VIEWER: VIEWERS}
 
 
 class LastAdministrator(Exception):

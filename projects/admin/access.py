@@ -22,8 +22,9 @@ from django import forms
 from django.contrib import admin
 from django.contrib.admin.options import InlineModelAdmin
 from django.contrib.auth.models import AnonymousUser, User
+from django.core.exceptions import PermissionDenied
 from django.db import models
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from projects.models import Project
@@ -62,7 +63,18 @@ def forget_managed_ids(request: HttpRequest) -> None:
         delattr(request, _CACHE)
 
 
-class Audited(admin.ModelAdmin):
+class Closed(admin.ModelAdmin):
+    """Refuses before it looks: Django's history page would tell who may not see it that it is."""
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if not self.has_view_or_change_permission(request):
+            raise PermissionDenied
+        return super().history_view(request, object_id, extra_context)
+
+
+class Audited(Closed):
     """Writes each addition, change and deletion to the audit log: which fields, never their values.
 
     Django's own history keeps the same and is shown with the row; it goes when the account goes.
@@ -154,7 +166,7 @@ class Managed(admin.ModelAdmin):
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
-class ReadOnly(admin.ModelAdmin):
+class ReadOnly(Closed):
     """A log: it is read here, and written by ThreadHub only."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:

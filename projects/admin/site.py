@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext
@@ -73,6 +74,8 @@ class SiteSettingsAdmin(AdministratorsOnly, Audited):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Go to the one row, which is made when nobody has changed it yet."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
         if not SiteSettings.objects.exists() and self.has_change_permission(request):
             SiteSettings().save()
         return HttpResponseRedirect(reverse("admin:projects_sitesettings_change", args=[1]))

@@ -6,13 +6,16 @@ import secrets
 from typing import TYPE_CHECKING, Self
 
 from django.conf import settings
+from django.contrib.auth.models import Group
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, Q
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
+
+VIEWERS = "Viewers"  # the group of accounts that read and do nothing else; see accounts/roles.py
 
 
 class Tag(models.Model):
@@ -48,6 +51,28 @@ class ProjectQuerySet(models.QuerySet["Project"]):
             | Q(visibility=Project.Visibility.MEMBERS, pk__in=joined)
         )
 
+    def usable_by(self, user: User | AnonymousUser | None) -> Self:
+        """Keep the projects whose threads `user` may take along. Adds no query of its own.
+
+        Whoever may read them may; only viewers are held to the public ones.
+        """
+        visible = self.visible_to(user)
+        if user is None or not user.is_authenticated or user.is_superuser:
+            return visible
+        return visible.filter(Q(visibility=Project.Visibility.PUBLIC) | ~_is_viewer(user))
+
+    def askable_by(self, user: User | AnonymousUser | None) -> Self:
+        """Keep the projects whose sources `user` may have asked. Adds no query of its own.
+
+        Visitors and viewers may where a project lets visitors, everybody else where they read.
+        """
+        visible = self.usable_by(user)
+        if user is None or not user.is_authenticated:
+            return visible.filter(allows_visitor_fresh_search=True)
+        if user.is_superuser:
+            return visible
+        return visible.filter(Q(allows_visitor_fresh_search=True) | ~_is_viewer(user))
+
     def managed_by(self, user: User | AnonymousUser | None) -> Self:
         """Keep the projects that `user` may change: their own ones, or all for administrators."""
         if user is None or not user.is_authenticated or not user.is_active:
@@ -56,6 +81,11 @@ class ProjectQuerySet(models.QuerySet["Project"]):
             return self.all()
         owned = Project.owners.through.objects.filter(user_id=user.pk).values("project_id")
         return self.filter(pk__in=owned)
+
+
+def _is_viewer(user: User | AnonymousUser) -> Exists:
+    """The condition that `user` is in the group of those who only read."""
+    return Exists(Group.objects.filter(name=VIEWERS, user__in=[user.pk or 0]))
 
 
 ProjectManager = models.Manager.from_queryset(ProjectQuerySet)

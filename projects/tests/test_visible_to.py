@@ -6,10 +6,12 @@ import pytest
 from django.contrib.auth.models import AnonymousUser, User
 from pytest_django import DjangoAssertNumQueries
 
+from projects.accounts import roles
 from projects.models import Connection, Project
 
 Visibility = Project.Visibility
 PUBLIC, MEMBERS, PRIVATE = Visibility.PUBLIC, Visibility.MEMBERS, Visibility.PRIVATE
+ALL: set[str] = {PUBLIC, MEMBERS, PRIVATE}
 
 # Who somebody is to the project: what they may read, and what they may change.
 MATRIX: dict[str, tuple[set[str], set[str]]] = {
@@ -74,6 +76,34 @@ def test_it_offers_what_they_may_change(projects: list[Project], role: str) -> N
     managed = set(Project.objects.managed_by(user).values_list("slug", flat=True))
 
     assert managed == MATRIX[role][1]
+
+
+# What a person who is named everywhere may take along, and whose sources they may have asked,
+# where visitors may in all projects (first) or in none.
+USE: dict[str, tuple[set[str], set[str], set[str]]] = {
+    "visitor": ({PUBLIC}, {PUBLIC}, set()),
+    "user": ({PUBLIC}, {PUBLIC}, {PUBLIC}),
+    "member": ({PUBLIC, MEMBERS}, {PUBLIC, MEMBERS}, {PUBLIC, MEMBERS}),
+    "member, viewer": ({PUBLIC}, {PUBLIC}, set()),
+    "owner": (ALL, ALL, ALL),
+    "superuser": (ALL, ALL, ALL),
+}
+
+
+@pytest.mark.parametrize("role", USE)
+def test_it_lets_viewers_read_and_everybody_else_use(projects: list[Project], role: str) -> None:
+    user = person(role, projects)
+    if "viewer" in role:
+        assert isinstance(user, User)
+        roles.give(user, roles.Role.VIEWER)
+    usable, open_to_visitors, closed_to_visitors = USE[role]
+
+    found = [set(Project.objects.usable_by(user).values_list("slug", flat=True))]
+    for allows in (True, False):
+        Project.objects.update(allows_visitor_fresh_search=allows)
+        found.append(set(Project.objects.askable_by(user).values_list("slug", flat=True)))
+
+    assert found == [usable, open_to_visitors, closed_to_visitors]
 
 
 @pytest.mark.parametrize("role", MATRIX)

@@ -41,14 +41,11 @@ class ProjectCost:
 
 
 def askable_projects(user: User | AnonymousUser | None) -> ProjectQuerySet:
-    """Return the projects whose sources `user` may have asked: a visitor, where that is allowed."""
+    """Return the projects whose sources `user` may have asked, and that have one."""
     callable_ones = Connection.objects.filter(
         project=OuterRef("pk"), is_enabled=True, state__in=Connection.CALLABLE_STATES
     )
-    found = Project.objects.visible_to(user).filter(Exists(callable_ones))
-    if user is None or not user.is_authenticated:
-        found = found.filter(allows_visitor_fresh_search=True)
-    return found
+    return Project.objects.askable_by(user).filter(Exists(callable_ones))
 
 
 def needs_captcha(user: User | AnonymousUser | None) -> bool:

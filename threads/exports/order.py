@@ -123,7 +123,7 @@ def select(
 ) -> Selected:
     """Return what the order comes to in the projects of `within`, and in nothing else.
 
-    `within` is the permission: give `Project.objects.visible_to(user)`.
+    `within` is the permission: give `Project.objects.usable_by(user)`.
     """
     if order.thread_ids:
         ids = chosen_threads(order.thread_ids, within=within)

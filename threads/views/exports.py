@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
+from projects.accounts import roles
 from projects.models import Project
 from threadhub.lib.http import client_ip
 from threadhub.lib.ratelimit import limited
@@ -71,7 +72,7 @@ def new_export(request: HttpRequest) -> HttpResponse:
         )
     selected = select(
         order,
-        within=Project.objects.visible_to(reader(request)),
+        within=Project.objects.usable_by(reader(request)),
         now=timezone.now(),
         allow_scans=not is_visitor,
     )
@@ -90,7 +91,13 @@ def new_export(request: HttpRequest) -> HttpResponse:
                 form.add_error(None, str(refusal))
             else:
                 return redirect("threads:export", job_id=job.pk)
-    context = {"section": "exports", "form": form, "order": order, "selected": selected}
+    context = {
+        "section": "exports",
+        "form": form,
+        "order": order,
+        "selected": selected,
+        "only_reads": not selected.thread_ids and roles.is_viewer(reader(request)),
+    }
     status = 400 if form.is_bound else 200
     return render(request, "threads/export_new.html", context, status=status)
 

@@ -20,7 +20,7 @@ def export_file(job: Job) -> Outcome:
     order = ExportOrder.from_json(job.parameters)
     with translation.override(order.language):
         # What the person may read now, not when they asked.
-        within = Project.objects.visible_to(job.requested_by)
+        within = Project.objects.usable_by(job.requested_by)
         selected = select(order, within=within, now=now, allow_scans=True)
         total, pace = len(selected.thread_ids), Pace()
         job.advance(now=now, done=0, total=total)

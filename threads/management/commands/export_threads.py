@@ -36,7 +36,7 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         by = self._user(options["username"])
-        within = Project.objects.visible_to(by) if by else Project.objects.all()
+        within = Project.objects.usable_by(by) if by else Project.objects.all()
         order = ExportOrder(
             form=options["format"],
             query=self._query(options["query"], options["project"], within),
