@@ -384,7 +384,7 @@ def _searches(rows: Metrics) -> Chart:
         names=("search_p50_ms", "search_p95_ms"),
         title=gettext("Time of searches (ms)"),
         summary=text % {"count": number(count), "slowest": number(slowest)},
-        labels=[gettext("Half of them"), gettext("95 % of them")],
+        labels=[gettext("Half of them"), gettext("95 of 100")],
     )
 
 
