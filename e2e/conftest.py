@@ -56,20 +56,31 @@ def _nothing_is_refused_or_broken(page: Page) -> Iterator[None]:
 
 
 @pytest.fixture
-def assert_accessible(page: Page) -> Callable[[], None]:
-    """Return what lets axe-core look at the page: WCAG 2.2 AA and best practice, no finding."""
+def accessibility_faults(page: Page) -> Callable[[], list[str]]:
+    """Return what lets axe-core look at the page: WCAG 2.2 AA and best practice."""
 
-    def look() -> None:
+    def look() -> list[str]:
         page.evaluate(AXE.read_text(encoding="utf-8"))
-        findings = page.evaluate(
+        return page.evaluate(  # type: ignore[no-any-return]
             # preload would copy style sheets into the page, which the security policy refuses
             "async () => (await axe.run(document, {preload: false, runOnly: {type: 'tag', values:"
             " ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice']}})).violations"
             ".map(found => `${found.id}: ${found.nodes.map(node => node.html).slice(0, 3)}`)"
         )
-        assert findings == [], f"{page.url}: {findings}"
 
     return look
+
+
+@pytest.fixture
+def assert_accessible(
+    page: Page, accessibility_faults: Callable[[], list[str]]
+) -> Callable[[], None]:
+    """Return what fails when axe-core finds anything on the page."""
+
+    def check() -> None:
+        assert accessibility_faults() == [], page.url
+
+    return check
 
 
 @pytest.fixture

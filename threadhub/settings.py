@@ -165,6 +165,7 @@ MIDDLEWARE = [
     "threadhub.lib.http.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "threadhub.lib.http.SecurityHeadersMiddleware",
+    "threadhub.lib.http.CompressionMiddleware",
     "threadhub.lib.cors.CorsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "monitoring.banned.BanMiddleware",  # after the static files: its page has a style

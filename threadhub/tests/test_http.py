@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import logging
 
@@ -110,3 +111,15 @@ def test_it_leaves_the_logs_quiet_for_a_sound_request(
         client.get("/healthz")
 
     assert caplog.records == []
+
+
+def test_it_sends_pages_compressed_and_files_as_they_are(client: Client) -> None:
+    accepts = {"accept-encoding": "gzip"}
+
+    page = client.get("/help/search/", headers=accepts)
+    robots = client.get("/robots.txt", headers=accepts)
+
+    assert page["Content-Encoding"] == "gzip"
+    assert b"<!doctype html>" in gzip.decompress(page.content)
+    assert "Accept-Encoding" in page["Vary"]
+    assert "Content-Encoding" not in robots

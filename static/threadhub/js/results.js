@@ -19,8 +19,6 @@
   const ids = bulk.querySelector("[data-picked]");
   const count = bulk.querySelector("[data-picked-count]");
 
-  bulk.hidden = false;
-  for (const box of boxes) box.closest("label").hidden = false;
   const update = () => {
     const picked = boxes.filter((box) => box.checked);
     for (const box of boxes) box.closest(".hit").classList.toggle("picked", box.checked);
@@ -38,10 +36,11 @@
   update(); // the browser keeps what was checked when the reader comes back
 
   for (const button of document.querySelectorAll("[data-copy-hit]")) {
-    button.hidden = !navigator.clipboard;
     button.addEventListener("click", async () => {
-      await navigator.clipboard.writeText(new URL(button.closest(".hit").querySelector("h2 a").href).href);
-      window.threadhub.toast(button.dataset.copied);
+      try {
+        await navigator.clipboard.writeText(button.closest(".hit").querySelector("h2 a").href);
+        window.threadhub.toast(button.dataset.copied);
+      } catch { window.threadhub.toast(button.dataset.notCopied); }
     });
   }
 

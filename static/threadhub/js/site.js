@@ -29,7 +29,6 @@
       button.dataset.now = now;
       button.querySelector("[data-label]").textContent = button.title = button.dataset[now];
     };
-    button.hidden = false;
     button.addEventListener("click", () => {
       const next = themes[(themes.indexOf(button.dataset.now) + 1) % themes.length];
       if (next === "auto") delete root.dataset.theme;
@@ -64,7 +63,6 @@
   if (enabled) {
     enabled.checked = stored("threadhub_shortcuts") !== "off";
     enabled.addEventListener("change", () => stored("threadhub_shortcuts", enabled.checked ? "on" : "off"));
-    opener.hidden = false;
     opener.addEventListener("click", () => dialog.showModal());
   }
   const keys = new Map();
@@ -72,7 +70,8 @@
   const focusField = () => { field?.focus(); field?.select(); };
   keys.set("/", focusField);
   keys.set("?", () => dialog?.showModal());
-  keys.set("g s", () => { location.href = document.querySelector(".brand").href; });
+  const home = document.querySelector("a.brand");
+  if (home) keys.set("g s", () => { location.href = home.href; });
 
   // j and k walk through the results, or whatever the page marks as steps.
   const steps = () => [...document.querySelectorAll("[data-step]")].filter((step) => step.offsetParent);

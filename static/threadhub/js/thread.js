@@ -52,7 +52,6 @@
     focus.setAttribute("aria-pressed", String(isOn));
     stored("threadhub_only_talk", isOn ? "on" : "off");
   };
-  focus.hidden = false;
   focus.addEventListener("click", () => only(focus.getAttribute("aria-pressed") !== "true"));
   onKey("t", () => focus.click());
   if (stored("threadhub_only_talk") === "on") only(true);
