@@ -1,10 +1,13 @@
 """Measures syncs against a server of this machine that answers late: speed, calls, writes.
 
     python benchmarks/sync.py
-    python benchmarks/sync.py --threads 1000 --items 1 --latency 0.1 --one-by-one 100
+    python benchmarks/sync.py --threads 200 --items 100 --latency 0 --one-by-one 0 --budget 0
 
-The server is the one of the tests, in a process of its own. Each figure is checked: every item in
-order and byte for byte, one call a thread the second time, no write to a message.
+The server is the one of the tests, in a process of its own; it notes when each call came. One
+after the other and many at once are measured in the same run. Each figure is checked: every item
+in order and byte for byte, one call a thread the second time, no write to a message. Then the
+calls per minute are cut to `--budget`, and no 60 seconds may hold one more; and a server that
+answers 429 to a third of the calls is read until nothing is missing.
 """
 
 from __future__ import annotations
@@ -35,18 +38,36 @@ with OpenAIServer(latency_seconds=latency) as server:
             for i in range(items)
         ])
     print(server.url, flush=True)
+    moments = []
+    class Noted(list):
+        def append(self, call):
+            moments.append(time.time())
+            super().append(call)
+    server.calls = Noted()
     for line in sys.stdin:
-        print(server.count(), server.most_at_once, flush=True)
+        first, last, most = 0, 0, 0
+        for last, moment in enumerate(moments):
+            while moment - moments[first] >= 60.0:
+                first += 1
+            most = max(most, last - first + 1)
+        print(server.count(), server.most_at_once, most, flush=True)
+        server.most_at_once = 0
         server.forget_calls()
+        moments.clear()
+        server.heal()
+        if line.strip():
+            server.fail(line.strip(), every=3, headers={"Retry-After": "1"})
 """
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--threads", type=int, default=200)
-    parser.add_argument("--items", type=int, default=100)
-    parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer")
-    parser.add_argument("--one-by-one", type=int, default=0, help="also so many with one reader")
+    parser.add_argument("--threads", type=int, default=1_000)
+    parser.add_argument("--items", type=int, default=1)
+    parser.add_argument("--latency", type=float, default=0.1, help="seconds before each answer")
+    parser.add_argument("--one-by-one", type=int, default=100, help="so many with one reader")
+    parser.add_argument("--budget", type=int, default=300, help="calls per minute; 0 leaves it out")
+    parser.add_argument("--refused", type=int, default=20, help="threads read against 429s")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         os.environ["THREADHUB_DATA_DIR"] = scratch
@@ -71,14 +92,17 @@ def main() -> None:
             server.kill()
 
 
-def _calls(server: subprocess.Popen[str]) -> tuple[int, int]:
-    """Ask the server how many calls came since last time, and how many at once."""
+def _calls(server: subprocess.Popen[str], fault: str = "") -> tuple[int, int, int]:
+    """Ask the server how many calls came since last time, at once, and within 60 seconds.
+
+    From then on it answers `fault` to every third call; "" is nothing wrong any more.
+    """
     assert server.stdin is not None
     assert server.stdout is not None
-    server.stdin.write("\n")
+    server.stdin.write(f"{fault}\n")
     server.stdin.flush()
-    calls, at_once = server.stdout.readline().split()
-    return int(calls), int(at_once)
+    calls, at_once, in_a_minute = map(int, server.stdout.readline().split())
+    return calls, at_once, in_a_minute
 
 
 def _measure(arguments: argparse.Namespace, server: subprocess.Popen[str]) -> None:
@@ -101,11 +125,10 @@ def _measure(arguments: argparse.Namespace, server: subprocess.Popen[str]) -> No
     names = [f"conv_{number:05d}" for number in range(arguments.threads)]
     actions.add_thread_ids(project, connection, names, by=None)
     every = list(Thread.objects.order_by("pk").values_list("pk", flat=True))
-    if arguments.one_by_one:
-        part = every[: arguments.one_by_one]
-        _round("one by one, first", connection, part, server, readers=1)
-        _round("one by one, again", connection, part, server, readers=1)
-    _round("first sync", connection, every, server)
+    part, rest = every[: arguments.one_by_one], every[arguments.one_by_one :]
+    slow_first = _round("one by one, first", connection, part, server, readers=1) if part else 0.0
+    slow_again = _round("one by one, again", connection, part, server, readers=1) if part else 0.0
+    fast_first = _round("at once, first", connection, rest, server)
     stored = Message.objects.order_by("thread__external_id", "position")
     expected = (
         (f"{name}_{i:05d}", f"{name} says {i} \u9000\n ")
@@ -117,13 +140,79 @@ def _measure(arguments: argparse.Namespace, server: subprocess.Popen[str]) -> No
     ):
         assert row == wanted, (row, wanted)
     with CaptureQueriesContext(database) as queries:
-        _round("second sync", connection, every, server)
+        fast_again = _round("at once, again", connection, every, server)
+    if part:
+        print(
+            f"at once against one by one: {fast_first / slow_first:.1f} times the threads first,"
+            f" {fast_again / slow_again:.1f} times again"
+        )
     writes = [
         query["sql"]
         for query in queries.captured_queries
         if "threads_message" in query["sql"] and not query["sql"].startswith(("SELECT", "BEGIN"))
     ]
-    print(f"all {len(names) * arguments.items} items in order; {len(writes)} writes to messages")
+    assert not writes, writes[0]
+    print(f"all {len(names) * arguments.items} items in order; no write to a message")
+    if arguments.budget:
+        _within_budget(arguments.budget, connection, every, server)
+    if arguments.refused:
+        _refused(connection, every[: arguments.refused], server)
+
+
+def _within_budget(
+    budget: int, connection: Any, ids: list[int], server: subprocess.Popen[str]
+) -> None:
+    """Read with waiting for room, as a command does, for some 70 seconds."""
+    from django.core.cache import cache
+    from django.utils import timezone
+
+    from threads import sync
+
+    cache.clear()  # what was counted so far
+    connection.calls_per_minute = budget
+    began = time.monotonic()
+    with sync.source_for(connection, waits=True) as source:
+        tally = sync.sync_many(
+            [*ids, *ids][: budget * 2],
+            connection=connection,
+            source=source,
+            clock=timezone.now,
+            keep_going=lambda _: time.monotonic() - began < 70,
+        )
+    calls, _, in_a_minute = _calls(server)
+    assert calls == source.calls
+    assert in_a_minute <= budget, in_a_minute
+    print(
+        f"{budget} calls per minute: {tally.threads_read} threads in"
+        f" {time.monotonic() - began:.0f} s, {in_a_minute} calls in the fullest 60 seconds"
+    )
+
+
+def _refused(connection: Any, ids: list[int], server: subprocess.Popen[str]) -> None:
+    """Read against a server that refuses every third call and asks to wait a second."""
+    from django.core.cache import cache
+    from django.utils import timezone
+
+    from threads import sync
+
+    cache.clear()
+    connection.calls_per_minute = 1_000_000
+    _calls(server, "429")
+    began, left, batches = time.monotonic(), list(ids), 0
+    while left:
+        batches += 1
+        if connection.paused_until is not None:  # a worker would do something else meanwhile
+            time.sleep(max(0.0, (connection.paused_until - timezone.now()).total_seconds()))
+        connection.accepted_rate = None  # how it slows down is benchmarks/refresh.py's business
+        with sync.source_for(connection) as source:
+            tally = sync.sync_many(left, connection=connection, source=source, clock=timezone.now)
+        assert not tally.errors, tally.errors[:3]
+        left = tally.left
+    calls, _, _ = _calls(server)
+    print(
+        f"a third refused: {len(ids)} threads read with {calls} calls in {batches} batches,"
+        f" {time.monotonic() - began:.0f} s"
+    )
 
 
 def _round(
@@ -132,7 +221,8 @@ def _round(
     ids: list[int],
     server: subprocess.Popen[str],
     **options: Any,
-) -> None:
+) -> float:
+    """Read threads once; return how many a second."""
     from django.utils import timezone
 
     from threads import sync
@@ -145,12 +235,13 @@ def _round(
     seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
     assert not tally.errors, tally.errors[:3]
     assert tally.stopped_by is None, tally.stopped_by
-    calls, at_once = _calls(server)
+    calls, at_once, _ = _calls(server)
     print(
         f"{label}: {tally.threads_read} threads, {tally.messages_new} new messages,"
         f" {calls} calls ({at_once} at once), {seconds:.1f} s = {len(ids) / seconds:.0f} threads/s,"
         f" {1000 * cpu / len(ids):.1f} ms CPU a thread"
     )
+    return len(ids) / seconds
 
 
 if __name__ == "__main__":

@@ -121,6 +121,8 @@ def _clock() -> Callable[[datetime | None], Any]:
 def insert_sources(rows: Iterable[tuple[int, str, list[dict[str, Any]]]]) -> None:
     """Insert what upstream sent: (message's primary key, raw JSON, parts)."""
     values = [(pk, raw, json.dumps(parts) if parts else "[]") for pk, raw, parts in rows]
+    if not values:
+        return
     with connection.cursor() as cursor:
         cursor.executemany(_statement(MessageSource, ("message_id", "raw", "parts"), 1), values)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import logging
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Self
@@ -31,6 +32,11 @@ from threads.sync.reading import PAGE, Reading
 logger = logging.getLogger(__name__)
 
 State = Thread.UpstreamState
+# What a visit writes that has found nothing.
+_VISIT = (
+    *("last_synced_at", "stale_refresh_count", "refresh_priority", "next_refresh_at"),
+    *("refresh_failures", "refresh_not_before", "last_error"),
+)
 
 
 class Result(enum.Enum):
@@ -63,8 +69,9 @@ class Outcome:
 
 def write(thread: Thread, reading: Reading, *, expectation: Expectation, now: datetime) -> Outcome:
     """Store what was read, move the cursor and plan the next visit, in one transaction."""
-    stored, learned = Stored(thread.pk), None
-    if reading.messages or reading.is_end or reading.thread is not None:
+    stored, learned = Stored(thread.pk), _note_nothing_new(thread, reading, expectation)
+    has_news = reading.messages or reading.is_end or reading.thread is not None
+    if learned is None and has_news:
         stored, learned = _store(thread, reading, expectation)
     if reading.error is not None:
         result, message = _write_error(thread, reading.error, now=now)
@@ -85,6 +92,41 @@ def write(thread: Thread, reading: Reading, *, expectation: Expectation, now: da
     )
 
 
+def _note_nothing_new(
+    thread: Thread, reading: Reading, expectation: Expectation
+) -> LifeTable | None:
+    """Note a visit that found nothing, as most do: one statement, no lock and no second look.
+
+    None, and nothing is written, when there is more to it: news, a first or full reading, a
+    thread that was gone, or somebody else's visit meanwhile.
+    """
+    is_plain = thread.upstream_state in {State.ACTIVE, State.CLOSED} and thread.gone_at is None
+    has_news = reading.messages or reading.thread is not None or reading.usage is not None
+    if (
+        not (is_plain and reading.is_end)
+        or has_news
+        or reading.plan.is_full
+        or reading.plan.seen
+        or thread.last_synced_at is None
+        or thread.last_full_sync_at is None
+        or thread.last_synced_at > reading.plan.began_at
+    ):
+        return None
+    before = thread.last_synced_at, thread.last_message_timestamp, thread.session_count
+    stored, row = Stored(thread.pk), copy(thread)
+    learned = _learn(*before, stored=stored, now=reading.plan.began_at)
+    row.refresh_priority = _score_of(row, expectation, *before, now=reading.plan.began_at)
+    _finish(row, reading, stored, expectation)
+    same = Thread.objects.filter(
+        pk=thread.pk,
+        last_synced_at=thread.last_synced_at,
+        last_item_id=thread.last_item_id,
+        upstream_state=thread.upstream_state,
+        gone_at=None,
+    )
+    return learned if same.update(**{name: getattr(row, name) for name in _VISIT}) else None
+
+
 def _store(
     thread: Thread, reading: Reading, expectation: Expectation
 ) -> tuple[Stored, LifeTable | None]:
@@ -102,8 +144,8 @@ def _store(
         if is_whole and row.last_synced_at == before[0]:
             learned = _learn(*before, stored=stored, now=plan.began_at)
             row.refresh_priority = _score_of(row, expectation, *before, now=plan.began_at)
-        if row.connection_id is None:
-            row.connection = connection
+        if row.connection_id in {None, connection.pk}:
+            row.connection = connection  # also what is known already: the row came without it
         if reading.usage is not None:
             archive.write_usage(row, reading.usage)
         is_first = row.last_full_sync_at is None

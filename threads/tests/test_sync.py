@@ -487,3 +487,41 @@ def test_it_leaves_the_times_of_a_thread_alone_when_nothing_was_read(error: Exce
     sync.sync_thread(thread, source, now=NOW + timedelta(hours=1))
 
     assert Thread.objects.get().last_synced_at == NOW
+
+
+def test_it_notes_a_visit_that_found_nothing_with_one_statement(
+    django_assert_num_queries: Any,
+) -> None:
+    connection = make_connection(state=Connection.State.WORKING)
+    make_thread(connection.project, connection=connection, external_id="conv_1", created_at=None)
+    source = FakeSource(conv_1=[RemoteMessage("m1", "user", "hi", raw="{}")])
+    threads = Thread.objects.select_related("connection", "project")
+    sync.sync_thread(threads.get(), source, now=NOW)
+    thread = threads.get()
+
+    with django_assert_num_queries(1):  # the visit's columns
+        (outcome,) = sync.sync_thread(thread, source, now=NOW + timedelta(minutes=5))
+
+    after = Thread.objects.get()
+    assert outcome.result is Result.UNCHANGED
+    assert outcome.learned is not None
+    assert after.last_synced_at == NOW + timedelta(minutes=5)
+    assert after.stale_refresh_count == 1
+    assert after.next_refresh_at is not None
+    assert after.next_refresh_at > NOW + timedelta(minutes=5)
+
+
+def test_it_lets_the_visit_stand_that_somebody_else_made_meanwhile() -> None:
+    connection = make_connection(state=Connection.State.WORKING)
+    make_thread(connection.project, connection=connection, external_id="conv_1", created_at=None)
+    source = FakeSource(conv_1=[RemoteMessage("m1", "user", "hi", raw="{}")])
+    threads = Thread.objects.select_related("connection", "project")
+    sync.sync_thread(threads.get(), source, now=NOW)
+    seen_before = threads.get()
+    Thread.objects.update(last_synced_at=NOW + timedelta(hours=1), next_refresh_at=NOW)
+
+    sync.sync_thread(seen_before, source, now=NOW + timedelta(minutes=5))
+
+    after = Thread.objects.get()
+    assert after.last_synced_at == NOW + timedelta(hours=1)
+    assert after.next_refresh_at == NOW
