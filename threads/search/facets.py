@@ -32,6 +32,7 @@ from threads.search.query import (
     Token,
     Word,
 )
+from threads.search.questions import FEW, is_question, loosened
 
 CAP = 1_000  # hits that are counted: 7 to 25 ms, with two filters of its own 60
 SHOWN = 12  # values of a facet, the most frequent ones
@@ -85,7 +86,7 @@ def facets(
         node.field for node in _parts(query) if isinstance(node, Filter) and node.field in FACETS
     }
     sample = _sample(query, within=within, now=now, cap=cap)
-    for other in () if sample.keys else _instead(query):
+    for other in () if _is_enough(query, sample) else _instead(query):
         sample = _sample(other, within=within, now=now, cap=cap)
         if sample.keys:
             query = other
@@ -99,18 +100,26 @@ def facets(
     return Facets({name: values[name] for name in FACETS}, _months(sample, zone), is_capped)
 
 
+def _is_enough(query: Query, sample: _Sample) -> bool:
+    """Whether the search itself shows these hits; of a question it wants more than a few."""
+    if query.order == "relevance" and is_question(query):
+        return sum(map(len, sample.keys.values())) >= FEW
+    return bool(sample.keys)
+
+
 def _instead(query: Query) -> Iterator[Query]:
     """Yield what is searched when nothing has all the words: see finder.py.
 
-    First with the last word as a beginning, then for any of the words.
+    First with the last word as a beginning, then for any of the words; a question only for them.
     """
     words = [node for node in _parts(query) if isinstance(node, _WORDS)]
     others = [node for node in _parts(query) if node not in words]
-    if words and isinstance(words[-1], Word):
+    if words and isinstance(words[-1], Word) and not is_question(query):
         begun = [*words[:-1], Prefix(words[-1].text)]
         yield _with_parts(query, [*begun, *others])
-    if len(words) > 1:
-        yield _with_parts(query, [Or(tuple(words)), *others])
+    some = loosened(words)
+    if len(some) > 1:
+        yield _with_parts(query, [Or(tuple(some)), *others])
 
 
 def _parts(query: Query) -> tuple[Node, ...]:

@@ -17,7 +17,15 @@ from threads.search.orders import Answer, Wish, by_relevance, by_size, by_time, 
 from threads.search.plan import Plan
 from threads.search.prepared import Prepared, prepare
 from threads.search.query import And, Node, Notice, Phrase, Prefix, Query, Token, Word, walk
-from threads.search.ranking import any_of, either, telling
+from threads.search.questions import (
+    FEW,
+    any_of,
+    can_be_loosened,
+    either,
+    is_question,
+    loosened,
+    telling,
+)
 from threads.search.results import Hit, SearchPage, ThreadHits
 from threads.search.sentences import explain, localised
 from threads.search.tally import Counts, Totals
@@ -90,14 +98,31 @@ class _Search:
         if self._plan.lists_threads:
             return listed(self._prepared, self._wish)
         way = self._wish.after.get("w", "")
-        if match == "any" or way == "any":
-            return self._any_word()
+        if match == "any" or way in {"any", "question"}:
+            return self._any_word(ranking="question" if way == "question" else "any_word")
         if way == "prefix":
             return self._last_word_begun() or Answer([], self._plan, _NO_COUNTS)
+        if way == "" and not self._is_exact and self._is_asked():
+            return self._question()
         answer = self._all_words(self._plan)
         if answer.found or self._wish.after or self._plan.text is None or self._is_exact:
             return answer
         return self._last_word_begun() or self._some_words() or answer
+
+    def _is_asked(self) -> bool:
+        return (
+            self._wish.order == "relevance"
+            and not self._wish.after
+            and self._plan.text is not None
+            and is_question(self._query)
+        )
+
+    def _question(self) -> Answer:
+        """Search for any of the words unless enough messages have them all."""
+        number = self._prepared.lookup(self._plan).count(FEW)
+        if number >= FEW:
+            return self._all_words(self._plan)
+        return self._any_word(ranking="question" if number else "any_word")
 
     def _all_words(self, plan: Plan) -> Answer:
         if self._wish.order in {"longest", "tokens"}:
@@ -125,37 +150,37 @@ class _Search:
 
     def _some_words(self) -> Answer | None:
         """Search for any of the words, where there are several that need not be together."""
-        text = self._plan.text
-        if not isinstance(text, And) or not all(map(_is_term, text.children)):
+        if not can_be_loosened(self._plan.text):
             return None
         answer = self._any_word()
         return answer if answer.found else None
 
-    def _any_word(self) -> Answer:
+    def _any_word(self, *, ranking: str = "any_word") -> Answer:
         """The rarest words first, ranked by all, and what stands beside them."""
-        bare = Plan(projects=None, every_project=frozenset(), with_aside=self._plan.with_aside)
-
-        def count(term: Node, cap: int) -> int:
-            return self._prepared.lookup(bare.with_text(term)).count(cap)
-
-        terms = [node for node in walk(self._plan.text, into_not=False) if _is_term(node)]
+        terms = loosened(node for node in walk(self._plan.text, into_not=False) if _is_term(node))
         if not terms:
             return self._all_words(self._plan)
+        # How rare a word is counts where it is searched, and only what may be read there.
+        place = replace(self._plan, excluded=[], on_messages=[], on_threads=[], predicates=[])
+
+        def count(term: Node, cap: int) -> int:
+            return self._prepared.lookup(place.with_text(term)).count(cap)
+
+        def newest(term: Node, number: int) -> int | None:
+            return self._prepared.lookup(place.with_text(term)).key_of_nth(number)
+
         # When no message has a word of it, a title may.
         rare, others = any_of(terms, count) or (terms, [])
-        others = telling(
-            others,
-            lambda term, number: self._prepared.lookup(bare.with_text(term)).key_of_nth(number),
-            self._prepared.connection,
-        )
+        others = telling(others, newest, self._prepared.connection)
+        self._marker = Marker([*self._query.terms, *terms])
         plan = self._plan.with_text(either(list(rare)))
         if self._wish.order != "relevance":
             answer = self._all_words(plan)
         else:
             answer = by_relevance(self._prepared, plan, self._wish, others=others, mix=True)
-        answer.ranking = "any_word"
+        answer.ranking = ranking
         if answer.next:
-            answer.next["w"] = "any"
+            answer.next["w"] = "question" if ranking == "question" else "any"
         return answer
 
     def page(self, answer: Answer, started: float) -> SearchPage:
@@ -207,7 +232,7 @@ class _Search:
             plan.text is None
             or plan.with_aside
             or not plan.reads_messages
-            or answer.ranking == "any_word"
+            or answer.ranking in {"any_word", "question"}
             or self._prepared.is_hopeless
         ):
             return 0

@@ -18,7 +18,8 @@ from threads.search.lookups import Entry, Lookup, Scored
 from threads.search.plan import Plan
 from threads.search.prepared import Prepared
 from threads.search.query import And, Node, Or
-from threads.search.ranking import either, with_neighbours, with_recency
+from threads.search.questions import either
+from threads.search.ranking import with_neighbours, with_recency
 from threads.search.statements import rows_of
 from threads.search.tally import COUNT_CAP, Counts, Totals
 from threads.search.texts import Verifier
@@ -185,7 +186,9 @@ def by_relevance(
     messages beside good ones are good themselves.
     """
     lookup = prepared.lookup(plan)
-    depth = min(DEEPEST, max(BEST, (wish.offset + wish.limit + 1) * 5))
+    # Five messages of a thread on average; each of those mixed in brings four neighbours.
+    wanted = wish.offset + wish.limit + 1
+    depth = min(DEEPEST, max(BEST, wanted if mix else wanted * 5))
     verifier = Verifier(prepared.connection, plan)
     ranking = "exact"
     messages = 0
@@ -206,10 +209,15 @@ def by_relevance(
             kept = {key for key, _thread in verifier.kept((row[0], row[1]) for row in rows)}
             rows = [row for row in rows if row[0] in kept]
     titles = lookup.best_titles(depth) if plan.reads_titles else []
-    ranked = rows[:depth]
     if mix:
-        ranked = with_neighbours(prepared.connection, ranked)
-    found = _by_score(with_recency(ranked, key_for(wish.now)), wish)
+        # What is asked of single messages was not asked of those beside them.
+        ranked = with_neighbours(
+            prepared.connection, rows[:depth], only_hits=plan.is_about_messages
+        )
+    else:
+        ranked = with_recency(rows[:depth], key_for(wish.now))
+    # Each message is a result of its own, or its thread is: of these all hits have to be known.
+    found = _by_score(ranked[:wanted] if wish.is_by_message else ranked, wish)
     if not wish.is_by_message:
         _add_titles(found, titles)
     in_order = sorted(found.values(), key=lambda entry: entry.order, reverse=True)

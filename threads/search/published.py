@@ -60,7 +60,8 @@ class PublishedPage(TypedDict):
     """One page of results. Totals that were capped say so in `total_is_exact`.
 
     `ranking` is `exact`, `newest` (the best among the newest few thousand hits), `prefix` (the
-    last word was read as a beginning) or `any_word` (no message has all the words).
+    last word was read as a beginning), `any_word` (no message has all the words) or `question`
+    (asked in plain words, of which few messages have all).
     """
 
     query: str

@@ -9,8 +9,9 @@ from django.db import connection
 
 from projects.models import Project
 from threads.search import find
-from threads.search.query import Node, Word, parse
-from threads.search.ranking import telling, with_neighbours
+from threads.search.query import Node, Phrase, Token, Word, parse
+from threads.search.questions import is_question, loosened, telling
+from threads.search.ranking import with_neighbours
 from threads.tests.factories import NOW, make_conversation, make_project
 
 pytestmark = pytest.mark.django_db
@@ -39,6 +40,137 @@ def test_the_answer_beside_the_words_of_a_question_is_found_with_any_of_them() -
     assert "Lyon." in [result.hits[0].snippet for result in page.results[:3]]
 
 
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("Which town do you live in?", True),
+        ("which town do you live in", True),
+        ("Anna's town, is it far?", True),
+        ('who said "late delivery"', True),
+        ("project:shop where is my refund", True),
+        ("退款 多久 到账？", True),
+        ("refund invoice?", False),  # two words
+        ("the refund of an invoice", False),
+        ("what OR where OR when?", False),
+        ("where is -anna now?", False),
+        ("what refun* is there?", False),
+        ("", False),
+    ],
+)
+def test_it_knows_a_question_when_it_sees_one(text: str, is_one: bool) -> None:
+    assert is_question(parse(text, now=NOW, zone=UTC)) is is_one
+
+
+def test_terms_fall_into_what_a_message_may_have_of_them() -> None:
+    terms = parse('Anna\'s error-401 "late delivery" 退款多久 ok', now=NOW, zone=UTC).terms
+
+    assert loosened(terms) == [
+        Word("anna"),
+        Token("error-401"), Word("error"), Word("401"),
+        Phrase("late delivery"), Word("late"), Word("delivery"),
+        Word("退款"), Word("款多"), Word("多久"),
+        Word("ok"),
+    ]  # fmt: skip
+
+
+def test_a_question_is_asked_by_any_of_its_words_where_few_messages_have_all() -> None:
+    project = make_project()
+    make_conversation("town live in", project=project, external_id="words")
+    make_conversation(
+        "Where is your town?", "I live by the sea.", project=project, external_id="answered"
+    )
+
+    page = find(
+        parse("which town do you live in?", now=NOW, zone=UTC),
+        within=Project.objects.all(),
+        now=NOW,
+    )
+    words = find(parse("town live", now=NOW, zone=UTC), within=Project.objects.all(), now=NOW)
+
+    assert {result.thread.external_id for result in page.results} == {"words", "answered"}
+    assert [result.thread.external_id for result in words.results] == ["words"]
+
+
+def test_a_question_that_many_messages_answer_keeps_to_all_of_its_words() -> None:
+    project = make_project()
+    for _number in range(21):
+        make_conversation("where is my refund", project=project)
+    make_conversation("my my my", project=project, external_id="other")
+
+    page = find(
+        parse("where is my refund?", now=NOW, zone=UTC), within=Project.objects.all(), now=NOW
+    )
+
+    assert page.ranking == "exact"
+    assert page.total_messages == 21
+
+
+def test_a_question_keeps_its_order_over_the_pages() -> None:
+    project = make_project()
+    make_conversation("where is my refund", project=project)
+    for number in range(6):
+        make_conversation(f"a refund {number}", project=project)
+    query = parse("where is my refund?", now=NOW, zone=UTC)
+    seen = []
+    cursor = None
+
+    for _page in range(5):
+        page = find(query, within=Project.objects.all(), limit=2, cursor=cursor, now=NOW)
+        assert page.ranking == "question"
+        seen += [result.thread.pk for result in page.results]
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+
+    assert len(seen) == len(set(seen)) == 7
+
+
+def test_chinese_without_spaces_is_found_by_its_pairs() -> None:
+    make_conversation("退款一般三天内到账。", external_id="answer")
+    make_conversation("天气很好", external_id="other")
+
+    page = find(parse("退款多久到账？", now=NOW, zone=UTC), within=Project.objects.all(), now=NOW)
+
+    assert [result.thread.external_id for result in page.results] == ["answer"]
+    assert "<mark>退款</mark>" in page.results[0].hits[0].snippet
+
+
+def test_filters_hold_for_what_stands_beside_as_well() -> None:
+    thread = make_conversation("which town?", "A town by the sea.", "Lyon.")
+
+    page = find(
+        parse("role:user which town is it?", now=NOW, zone=UTC),
+        within=Project.objects.all(),
+        group="message",
+        match="any",
+        now=NOW,
+    )
+
+    roles = dict(thread.messages.values_list("pk", "role"))
+    assert page.results
+    assert {roles[result.hits[0].pk] for result in page.results} == {"user"}
+
+
+def test_a_word_is_rare_or_not_where_it_is_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("threads.search.questions._RARE_HITS", 4)
+    monkeypatch.setattr("threads.search.questions._ENOUGH_HITS", 2)
+    elsewhere = make_project(slug="elsewhere")
+    for _number in range(9):
+        make_conversation("harbour", "lighthouse lighthouse", project=elsewhere)
+    here = make_project(slug="here")
+    make_conversation("the harbour", project=here, external_id="wanted")
+    make_conversation("a lighthouse", project=here, external_id="too")
+
+    page = find(
+        parse("harbour lighthouse", now=NOW, zone=UTC),
+        within=Project.objects.filter(pk=here.pk),
+        match="any",
+        now=NOW,
+    )
+
+    assert {result.thread.external_id for result in page.results} == {"wanted", "too"}
+
+
 def test_any_word_mixes_in_what_stands_beside() -> None:
     thread = make_conversation("zebra", "between", "further", "away")
     keys = list(thread.messages.order_by("position").values_list("search_key", flat=True))
@@ -54,8 +186,8 @@ def test_any_word_mixes_in_what_stands_beside() -> None:
 
 
 def test_words_that_are_everywhere_do_not_rank(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("threads.search.ranking._RARE_HITS", 3)
-    monkeypatch.setattr("threads.search.ranking._EVERYWHERE", 0.5)
+    monkeypatch.setattr("threads.search.questions._RARE_HITS", 3)
+    monkeypatch.setattr("threads.search.questions._EVERYWHERE", 0.5)
     first, second = (Word(text) for text in ("everywhere", "somewhere"))
     thread = make_conversation(*["everywhere"] * 12)
     newest = list(thread.messages.order_by("-search_key").values_list("search_key", flat=True))

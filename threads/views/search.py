@@ -117,7 +117,7 @@ def search_page(request: HttpRequest) -> HttpResponse:
         return redirect(f"{reverse('threads:search')}?{urlencode({'q': text})}")
     if not cursor:
         note_search(page, text, by=reader(request))
-    is_whole = bool(page.results) and page.ranking in {"exact", "newest"}
+    is_whole = bool(page.results) and page.ranking in {"exact", "newest", "question"}
     parts = editing.chips(query)
     chips = [chip for chip in parts if chip.field]
     tags = _tags_of(page)
