@@ -6,7 +6,7 @@ import pytest
 from django.core.cache import cache
 
 from monitoring import banned
-from projects.models import SiteSettings
+from projects.models import SiteSettings, masking
 
 
 @pytest.fixture(autouse=True)
@@ -16,3 +16,4 @@ def _empty_cache() -> None:
     # Those of a new installation, and no bans, without a query in any test.
     SiteSettings().remember()
     banned.remember([])
+    masking.remember_rules({})

@@ -11,6 +11,7 @@ from django.utils import timezone
 from monitoring.collect import system_figures
 from monitoring.models import SystemMetric
 from monitoring.retention import forget_offences, thin_out_metrics
+from projects.models import SiteSettings
 from threadhub.lib.tasks import forget_results
 from threads import actions, attachments, sync
 from threads.exports.kept import remove_expired
@@ -19,8 +20,6 @@ from threads.subjects import remove_old_packs
 
 # An export's row goes with its files, which exports look after.
 _PRUNED_KINDS = [kind for kind in Job.Kind if kind != Job.Kind.EXPORT]
-KEEP_JOBS = timedelta(days=30)
-KEEP_RUNS = timedelta(days=400)  # of the syncs' ledger: the dashboard draws a year of it
 PRUNE_SECONDS = 120.0  # of one run that threads may take; a task is killed after 300
 
 
@@ -42,6 +41,8 @@ def collect_system_metrics() -> str:
 def prune_expired() -> str:
     """Thin out old figures; remove old jobs, results, sessions, and threads kept long enough."""
     now = timezone.now()
+    rules = SiteSettings.current()
+    jobs_before = now - timedelta(days=rules.keep_jobs_days)
     began = time.monotonic()
     pruned = actions.prune_threads(
         now=now, keep_going=lambda: time.monotonic() - began < PRUNE_SECONDS
@@ -50,15 +51,16 @@ def prune_expired() -> str:
     forget_offences(now)
     jobs, _ = (
         Job.objects.exclude(state__in=Job.LIVE_STATES)
-        .filter(kind__in=_PRUNED_KINDS, finished_at__lt=now - KEEP_JOBS)
+        .filter(kind__in=_PRUNED_KINDS, finished_at__lt=jobs_before)
         .delete()
     )
     exports = remove_expired(now)
     packs = remove_old_packs(now)
-    runs, _ = SyncRun.objects.filter(started_at__lt=now - KEEP_RUNS).delete()
+    runs_before = now - timedelta(days=rules.keep_runs_days)
+    runs, _ = SyncRun.objects.filter(started_at__lt=runs_before).delete()
     files = attachments.forget_unnamed() + attachments.make_room()
     uploads = actions.forget_uploads(now=now)
-    results = forget_results(before=now - KEEP_JOBS)
+    results = forget_results(before=jobs_before)
     sessions, _ = Session.objects.filter(expire_date__lt=now).delete()
     return (
         f"Merged {merged} figures; removed {pruned.threads} threads, {jobs} jobs, {runs} sync runs,"

@@ -88,7 +88,7 @@ class ProjectForm(TaggedForm):
         model = Project
         fields = (
             *("name", "slug", "description", "tags", "visibility", "owners", "members"),
-            *("retention_days", "is_held", "allows_visitor_fresh_search"),
+            *("masking", "retention_days", "is_held", "allows_visitor_fresh_search"),
         )
         widgets = {
             "description": forms.Textarea(attrs={"rows": 3, "class": "vLargeTextField"}),

@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from projects.models import Preferences, Project
+from threads.exports.covering import cover_for
 from threads.models import Message, SavedSearch
 from threads.models.saved_search import SavedSearchQuerySet
 from threads.search import HITS_SHOWN, find
@@ -68,6 +69,7 @@ def new_hits(saved: SavedSearch, *, now: datetime) -> SearchPage:
         limit=THREADS_IN_A_MAIL,
         hits_shown=HITS_SHOWN,
         now=now,
+        cover=cover_for(saved.owner).text,
         archived_after=saved.checked_message,
     )
 

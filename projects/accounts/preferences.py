@@ -19,7 +19,7 @@ from django.views import i18n
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from projects.models import Preferences
+from projects.models import Preferences, SiteSettings
 from threadhub.lib.http import TIME_ZONE_COOKIE, GetResponse
 
 if TYPE_CHECKING:
@@ -97,6 +97,10 @@ class PreferencesMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        usual = SiteSettings.current().default_language
+        if usual and settings.LANGUAGE_COOKIE_NAME not in request.COOKIES:
+            translation.activate(usual)
+            request.LANGUAGE_CODE = usual
         if settings.SESSION_COOKIE_NAME not in request.COOKIES:
             return self.get_response(request)
         kept = request.session.get(_IN_SESSION) or {}

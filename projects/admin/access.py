@@ -74,6 +74,12 @@ class Closed(admin.ModelAdmin):
         return super().history_view(request, object_id, extra_context)
 
 
+def changed_fields(message: Any) -> list[str]:
+    """Return the names of the fields that a change of Django's history names."""
+    parts = message if isinstance(message, list) else []
+    return [str(name) for part in parts for name in part.get("changed", {}).get("fields", [])]
+
+
 class Audited(Closed):
     """Writes each addition, change and deletion to the audit log: which fields, never their values.
 
@@ -103,9 +109,7 @@ class Audited(Closed):
         return super().log_addition(request, obj, message)
 
     def log_change(self, request: HttpRequest, obj: models.Model, message: Any) -> LogEntry:
-        parts = message if isinstance(message, list) else []
-        fields = [str(name) for part in parts for name in part.get("changed", {}).get("fields", [])]
-        self._record(request, obj, "change", fields=fields)
+        self._record(request, obj, "change", fields=changed_fields(message))
         return super().log_change(request, obj, message)
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> list[LogEntry]:

@@ -83,7 +83,7 @@ class ProjectAdmin(Audited, Managed):
         (
             _("Who may read it"),
             {
-                "fields": ("visibility", "owners", "members"),
+                "fields": ("visibility", "owners", "members", "masking"),
                 "description": _(
                     "Owners read and manage it. Members read it unless it is private. "
                     "A public project can be searched by everyone who reaches this server, "

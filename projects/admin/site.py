@@ -7,13 +7,15 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from projects.admin.access import Audited
+from projects.admin.access import Audited, changed_fields
 from projects.admin.people import AdministratorsOnly
 from projects.models import SiteSettings
 
@@ -33,6 +35,19 @@ class SiteSettingsAdmin(AdministratorsOnly, Audited):
     form = SiteSettingsForm
     fieldsets = (
         (_("Accounts"), {"fields": ("second_factor", "session_hours")}),
+        (_("Refreshing"), {"fields": ("refreshes_automatically",)}),
+        (
+            _("Keeping"),
+            {
+                "fields": ("keep_trash_days", "keep_jobs_days", "keep_runs_days"),
+                "description": _(
+                    "How long threads are kept is each project's own rule. What would go next is "
+                    "shown under Threads, Retention."
+                ),
+            },
+        ),
+        (_("Masking"), {"fields": ("masking",)}),
+        (_("Language and appearance"), {"fields": ("default_language", "announcement")}),
         (
             _("Fresh searches"),
             {"fields": ("captcha_mode", "free_fresh_searches", "fresh_search_calls")},
@@ -79,6 +94,40 @@ class SiteSettingsAdmin(AdministratorsOnly, Audited):
         if not SiteSettings.objects.exists() and self.has_change_permission(request):
             SiteSettings().save()
         return HttpResponseRedirect(reverse("admin:projects_sitesettings_change", args=[1]))
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.restore)
+        return [path("restore/", view, name="projects_sitesettings_restore"), *super().get_urls()]
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        before = SiteSettings.objects.filter(pk=1).first() or SiteSettings()
+        request._threadhub_changes = obj.changes_since(before)  # type: ignore[attr-defined]
+        super().save_model(request, obj, form, change)
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> LogEntry:
+        """Put the values on record, too: they are no secrets, and say what held when."""
+        changes: list[str] = getattr(request, "_threadhub_changes", [])
+        self._record(request, obj, "change", fields=changed_fields(message), changes=changes)
+        return super(Audited, self).log_change(request, obj, message)
+
+    def restore(self, request: HttpRequest) -> HttpResponse:
+        """Show what differs from the defaults, and restore them when that is wished."""
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        before = SiteSettings.objects.filter(pk=1).first() or SiteSettings()
+        defaults = SiteSettings(pk=1)
+        changes = defaults.changes_since(before)
+        if request.method == "POST":
+            defaults.save()
+            self._record(request, defaults, "restore", changes=changes)
+            self.message_user(request, gettext("The defaults hold again."))
+            return HttpResponseRedirect(reverse("admin:projects_sitesettings_change", args=[1]))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": gettext("Restore the defaults?"),
+            "changes": changes,
+        }
+        return TemplateResponse(request, "admin/projects/settings_restore.html", context)
 
     def response_change(self, request: HttpRequest, obj: SiteSettings) -> HttpResponse:
         self.message_user(request, gettext("Saved. It holds from now on."))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
 from django.contrib.auth.models import Group
@@ -11,6 +11,8 @@ from django.db import models
 from django.db.models import Exists, Q
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
+
+from projects.models.masking import note_rule
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -121,6 +123,20 @@ class Project(models.Model):
         verbose_name=_("members"),
     )
     tags = models.ManyToManyField(Tag, related_name="projects", blank=True, verbose_name=_("tags"))
+    # As in SiteSettings.Masking; empty: as the settings say. The stricter of the two holds.
+    masking = models.CharField(
+        _("masked for"),
+        max_length=8,
+        blank=True,
+        choices=[
+            ("visitors", _("Visitors")),
+            ("readers", _("All who do not manage the project")),
+        ],
+        help_text=_(
+            "They read [e-mail], [phone], [card …4242] and [key] instead. Empty: as the settings "
+            "of the site say."
+        ),
+    )
     retention_days = models.PositiveIntegerField(
         _("retention (days)"),
         null=True,
@@ -156,6 +172,10 @@ class Project(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        super().save(*args, **kwargs)
+        note_rule(self.pk, self.masking)
 
     @staticmethod
     def slug_for(name: str) -> str:

@@ -56,6 +56,11 @@ class SiteSettings(models.Model):
         TEXT = "text", _("Letters and digits")
         MATHS = "maths", _("Derivatives")
 
+    class Masking(models.TextChoices):
+        NOBODY = "nobody", _("Nobody")
+        VISITORS = "visitors", _("Visitors")
+        READERS = "readers", _("All who do not manage the project")
+
     class SecondFactor(models.TextChoices):
         OPTIONAL = "optional", _("Left to each account")
         ADMINISTRATORS = "administrators", _("Required of administrators")
@@ -75,6 +80,52 @@ class SiteSettings(models.Model):
         default=14 * 24,
         validators=[MinValueValidator(1), MaxValueValidator(365 * 24)],
         help_text=_("Then people log in again. They are told five minutes before."),
+    )
+    masking = models.CharField(
+        _("masked for"),
+        max_length=8,
+        choices=Masking.choices,
+        default=Masking.NOBODY,
+        help_text=_(
+            "They read [e-mail], [phone], [card …4242] and [key] on pages, in exports and through "
+            "the API. A project may ask for more, not for less."
+        ),
+    )
+    refreshes_automatically = models.BooleanField(
+        _("Smart Refresh"),
+        default=True,
+        help_text=_("Off: no connection reads by itself; people still can."),
+    )
+    keep_trash_days = models.PositiveSmallIntegerField(
+        _("trash (days)"),
+        default=30,
+        validators=[MinValueValidator(1), MaxValueValidator(3_650)],
+        help_text=_("What lies in the trash for longer is deleted."),
+    )
+    keep_jobs_days = models.PositiveSmallIntegerField(
+        _("ended jobs (days)"),
+        default=30,
+        validators=[MinValueValidator(1), MaxValueValidator(3_650)],
+        help_text=_("With their reports. The audit log is kept for ever."),
+    )
+    keep_runs_days = models.PositiveSmallIntegerField(
+        _("syncs' ledger (days)"),
+        default=400,
+        validators=[MinValueValidator(1), MaxValueValidator(3_650)],
+        help_text=_("The dashboard draws a year of it at the most."),
+    )
+    default_language = models.CharField(
+        _("language"),
+        max_length=10,
+        blank=True,
+        choices=settings.LANGUAGES,
+        help_text=_("For whoever has chosen none. Empty: what their browser asks for."),
+    )
+    announcement = models.CharField(
+        _("announcement"),
+        max_length=300,
+        blank=True,
+        help_text=_("Stands on top of every page, for everybody: maintenance, a contact."),
     )
     captcha_mode = models.CharField(
         _("questions"),
@@ -165,6 +216,14 @@ class SiteSettings(models.Model):
         self.pk = 1
         super().save(*args, **kwargs)
         self.remember()
+
+    def changes_since(self, before: SiteSettings) -> list[str]:
+        """Return what differs, each as "name: before → after", in the order of the page."""
+        return [
+            f"{field.name}: {getattr(before, field.attname)!s} → {getattr(self, field.attname)!s}"
+            for field in _fields()
+            if getattr(before, field.attname) != getattr(self, field.attname)
+        ]
 
     def remember(self) -> None:
         """Let all processes see these settings from now on."""

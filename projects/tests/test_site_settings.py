@@ -90,3 +90,57 @@ def test_it_is_for_administrators_only(client: Client) -> None:
 
     assert client.get("/admin/projects/sitesettings/1/change/").status_code in {302, 403}
     assert client.get("/admin/projects/sitesettings/").status_code in {302, 403}
+
+
+def test_it_puts_on_record_what_held_before_and_after(client: Client) -> None:
+    client.force_login(User.objects.create_superuser("ada"))
+    page = client.get("/admin/projects/sitesettings/", follow=True)
+    form = page.context["adminform"].form
+    values = {name: form[name].value() for name in form.fields}
+    given = {name: value for name, value in values.items() if value not in (None, False)}
+
+    client.post("/admin/projects/sitesettings/1/change/", given | {"keep_trash_days": 7})
+
+    event = AuditEvent.objects.get(action="sitesettings.change")
+    assert event.details["changes"] == ["keep_trash_days: 30 → 7"]
+    assert SiteSettings.current().keep_trash_days == 7
+
+
+def test_it_restores_the_defaults_after_showing_what_changes(client: Client) -> None:
+    client.force_login(User.objects.create_superuser("ada"))
+    SiteSettings(keep_trash_days=7, rate_search="3/m").save()
+
+    asked = client.get("/admin/projects/sitesettings/restore/").content.decode()
+    still = SiteSettings.current().keep_trash_days
+    client.post("/admin/projects/sitesettings/restore/")
+
+    assert "keep_trash_days: 7 → 30" in asked
+    assert still == 7
+    assert SiteSettings.current().keep_trash_days == 30
+    assert rate_of("search") == settings.THREADHUB_RATES["search"]
+    changes = AuditEvent.objects.get(action="sitesettings.restore").details["changes"]
+    assert "rate_search: 3/m → " in changes
+
+
+def test_it_lets_only_administrators_restore(client: Client) -> None:
+    client.force_login(User.objects.create_user("bob", is_staff=True))
+
+    assert client.post("/admin/projects/sitesettings/restore/").status_code == 403
+
+
+def test_it_speaks_the_usual_language_to_who_has_chosen_none(client: Client) -> None:
+    SiteSettings(default_language="zh-hant").save()
+
+    page = client.get("/").content.decode()
+    chosen = client.get("/", headers={"Cookie": f"{settings.LANGUAGE_COOKIE_NAME}=en"})
+
+    assert '<html lang="zh-hant"' in page
+    assert '<html lang="en"' in chosen.content.decode()
+
+
+def test_it_announces_on_every_page(client: Client) -> None:
+    SiteSettings(announcement="Away <b>tonight</b>").save()
+
+    assert "Away &lt;b&gt;tonight&lt;/b&gt;" in client.get("/").content.decode()
+    client.force_login(User.objects.create_superuser("ada"))
+    assert "Away &lt;b&gt;tonight&lt;/b&gt;" in client.get("/admin/").content.decode()

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_GET
 from projects.admin.access import user_of
 from projects.models import Project
 from threads import actions
-from threads.archive.retention import KEEP_TRASH, expired_threads
+from threads.archive.retention import expired_threads, keep_trash
 
 _NAMED = 10  # threads of a project that the page names, the longest silent first
 _LONGEST_DAYS = 36_500
@@ -64,7 +64,7 @@ def preview(request: HttpRequest) -> HttpResponse:
         "form": form,
         "tried": tried,
         "rows": rows,
-        "trash_days": KEEP_TRASH.days,
+        "trash_days": keep_trash().days,
         "without_rule": [project for project in projects if project.retention_days is None],
     }
     return TemplateResponse(request, "admin/threads/retention.html", context)

@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from ninja import Query as Parameter
 
+from projects.masking import covered_for
 from projects.models import Project
 from projects.models.project import ProjectQuerySet
 from threads.actions import note_read, note_search
@@ -23,6 +24,8 @@ from threads.api import shapes
 from threads.api.access import count_against, reader_of
 from threads.api.errors import Refused, bad_cursor, unknown_project
 from threads.api.router import REFUSALS, leads_to, router
+from threads.exports.covering import cover_for
+from threads.exports.masking import mask
 from threads.models import Thread
 from threads.search import HITS_SHOWN, find
 from threads.search.facets import facets
@@ -77,6 +80,7 @@ def search_threads(
             limit=limit,
             hits_shown=HITS_SHOWN,
             cursor=cursor or None,
+            cover=cover_for(reader_of(request)).text,
             now=now,
             allow_scans=reader_of(request).is_authenticated,
         )
@@ -109,8 +113,9 @@ def thread(request: HttpRequest, thread_id: str) -> HttpResponse:
     if found is None:
         return _by_external_id(request, thread_id, "api:thread")
     note_read(found, by=reader_of(request), via="api")
+    cover = cover_for(reader_of(request))
     messages_url = reverse("api:messages", args=[found.short_id])
-    return JsonResponse(shapes.thread_detail(found, messages_url=messages_url))
+    return JsonResponse(shapes.thread_detail(cover.thread(found), messages_url=messages_url))
 
 
 @router.get(
@@ -134,6 +139,7 @@ def messages(
     if found is None:
         return _by_external_id(request, thread_id, "api:messages")
     note_read(found, by=reader_of(request), via="api")
+    cover = cover_for(reader_of(request))
     # One more than asked for tells whether there is a next page.
     rows = list(
         found.messages.filter(position__gt=_position(cursor)).order_by("position")[: limit + 1]
@@ -142,7 +148,9 @@ def messages(
     next_cursor = _cursor(shown[-1].position) if len(rows) > limit else None
     return JsonResponse(
         shapes.MessagePage(
-            results=[shapes.message_detail(row, short_id=found.short_id) for row in shown],
+            results=[
+                shapes.message_detail(cover.message(row), short_id=found.short_id) for row in shown
+            ],
             next_cursor=next_cursor,
         )
     )
@@ -221,6 +229,8 @@ def suggestions(
     count_against(request, "read")
     visible = Project.objects.visible_to(reader_of(request))
     found = suggest(q, projects=visible, position=position)
+    if covered_for(reader_of(request)):
+        found = [one for one in found if mask(one.label) == one.label]
     return JsonResponse(shapes.SuggestionList(results=[shapes.suggestion(one) for one in found]))
 
 

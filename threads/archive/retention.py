@@ -9,10 +9,13 @@ from datetime import datetime, timedelta
 from django.db.models import Count, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
-from projects.models import Project
+from projects.models import Project, SiteSettings
 from threads.models import Thread
 
-KEEP_TRASH = timedelta(days=30)
+
+def keep_trash() -> timedelta:
+    """Return how long the trash keeps what is in it: the administrators' setting."""
+    return timedelta(days=SiteSettings.current().keep_trash_days)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +24,7 @@ class Expired:
 
     project: Project
     silent_threads: int  # beyond the project's retention
-    trashed_threads: int  # longer in the trash than KEEP_TRASH
+    trashed_threads: int  # longer in the trash than it is kept there
     messages: int  # of both
     held_threads: int  # would have gone, and stay
 
@@ -45,7 +48,7 @@ def _silent(project: Project, now: datetime) -> Q:
 
 def expired_threads(project: Project, *, now: datetime) -> QuerySet[Thread]:
     """The project's threads that have been kept long enough, those on legal hold included."""
-    in_trash = Q(trashed_at__lt=now - KEEP_TRASH)
+    in_trash = Q(trashed_at__lt=now - keep_trash())
     return Thread.objects.filter(_silent(project, now) | in_trash, project=project)
 
 
@@ -62,7 +65,7 @@ def expired_in(projects: Iterable[Project], *, now: datetime) -> list[Expired]:
     """Count the same by the rules that these instances have, saved or not."""
     found = []
     for project in projects:
-        in_trash = Q(trashed_at__lt=now - KEEP_TRASH)
+        in_trash = Q(trashed_at__lt=now - keep_trash())
         is_held = Q(is_held=True) | Q(project__is_held=True)
         counts = expired_threads(project, now=now).aggregate(
             silent=Count("pk", filter=_silent(project, now) & ~in_trash & ~is_held),

@@ -94,14 +94,14 @@ def _message(message: Message, *, is_imported: bool) -> dict[str, Any]:
 
 
 def _masked(value: Any) -> Any:
-    """Mask every text inside `value`, but for keys and ids."""
+    """Mask every text inside `value`, names included, but for ids."""
     if isinstance(value, str):
         return mask(value)
     if isinstance(value, list):
         return [_masked(item) for item in value]
     if isinstance(value, dict):
         kept = {"id", "role", "created_at", "source", "type", "kind", "model", "group_id"}
-        return {name: item if name in kept else _masked(item) for name, item in value.items()}
+        return {mask(name): item if name in kept else _masked(item) for name, item in value.items()}
     return value
 
 

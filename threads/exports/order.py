@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zoneinfo
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from projects.models import Project
 from threadhub.lib import audit
 from threads.exports.base import Exporter, ExportError, Options
 from threads.exports.columns import chosen
+from threads.exports.covering import cover_for
 from threads.exports.files import MadeFile, make_file
 from threads.exports.formats import EXPORTERS
 from threads.exports.selection import chosen_threads, found_threads
@@ -152,6 +153,14 @@ def _manifest(order: ExportOrder, *, by: User | AnonymousUser | None) -> dict[st
     }
 
 
+def _projects_of(selected: Selected) -> set[int]:
+    found: set[int] = set()
+    for start in range(0, len(selected.thread_ids), 10_000):
+        part = Thread.objects.filter(pk__in=selected.thread_ids[start : start + 10_000])
+        found |= set(part.order_by().values_list("project", flat=True).distinct())
+    return found
+
+
 def make(
     order: ExportOrder,
     path: Path,
@@ -165,7 +174,7 @@ def make(
     """Write the export into `path` and put it on the audit log.
 
     :param selected: what `select` gave for this order.
-    :param by: who asked; None is the system.
+    :param by: who asked; None is the system. Masked if one of its projects is masked for them.
     :param progress: called with the number of threads done; False stops.
     :raises ExportError: when there is nothing to export, or the format cannot take it.
     :raises ExportCancelled: when progress said so.
@@ -173,6 +182,8 @@ def make(
     order.check()
     if not selected.thread_ids:
         raise ExportError(_("Nothing matches, so there is nothing to export."))
+    if not order.masked and cover_for(by).hides_any(_projects_of(selected)):
+        order = replace(order, masked=True)
     made = make_file(
         order.exporter,
         selected.thread_ids,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
@@ -50,6 +51,7 @@ def find(
     now: datetime,
     allow_scans: bool = True,
     archived_after: int | None = None,
+    cover: Callable[[int, str], str] = lambda _project, text: text,
 ) -> SearchPage:
     """Return one page of what `query` finds in the projects of `within`, and in nothing else.
 
@@ -60,6 +62,7 @@ def find(
     is how many messages stand for each. `cursor` comes from the page before. Slow scans are
     refused unless `allow_scans`. The number of queries does not depend on `limit`. With
     `archived_after` only messages with a higher id than that count, and no other words will do.
+    `cover` is given a project's id and a text, and returns what the reader sees of it.
     :raises ValueError: when the cursor is none of ours.
     """
     started = time.perf_counter()
@@ -78,7 +81,7 @@ def find(
         prepared.keep_to_new(archived_after)
     search = _Search(query, prepared, wish, is_exact=archived_after is not None)
     answer = search.run(match)
-    return search.page(answer, started)
+    return search.page(answer, started, cover)
 
 
 class _Search:
@@ -183,7 +186,7 @@ class _Search:
             answer.next["w"] = "question" if ranking == "question" else "any"
         return answer
 
-    def page(self, answer: Answer, started: float) -> SearchPage:
+    def page(self, answer: Answer, started: float, cover: Callable[[int, str], str]) -> SearchPage:
         connection = self._prepared.connection
         # Where messages are listed, each is a result of its own.
         counts = _NO_COUNTS if self._wish.is_by_message else answer.counts
@@ -199,8 +202,17 @@ class _Search:
             thread = threads.get(entry.thread)
             if thread is None or thread.project_id not in visible:
                 continue
+            thread = thread._replace(
+                title=cover(thread.project_id, thread.title),
+                remark=cover(thread.project_id, thread.remark),
+            )
             hits = [
-                Hit._make((*messages[key][1:7], marker.snippet(messages[key][7])))
+                Hit._make(
+                    (
+                        *messages[key][1:7],
+                        marker.snippet(cover(thread.project_id, messages[key][7])),
+                    )
+                )
                 for key in entry.keys[:shown]
                 if key in messages
             ]

@@ -6,15 +6,20 @@ import io
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import call_command
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from monitoring.models import AuditEvent
 from monitoring.tasks import prune_expired
+from projects.models import SiteSettings
 from threads import actions
 from threads.archive import deletion
 from threads.models import Message, MessageSource, Thread
 from threads.search import setup
+from threads.tasks import refresh_due_threads
 from threads.tests.factories import make_conversation, make_project, make_thread
 
 pytestmark = pytest.mark.django_db
@@ -138,3 +143,42 @@ def test_it_says_in_the_audit_log_what_went_by_itself() -> None:
     assert (event.actor_name, event.project_id) == ("system", project.pk)
     assert event.details == {"threads": 1, "messages": 2, "retention_days": 30}
     assert "removed 1 threads" in said
+
+
+def test_it_keeps_the_trash_as_long_as_the_settings_say() -> None:
+    SiteSettings(keep_trash_days=2).save()
+    make_thread(external_id="old", trashed_at=days_ago(3))
+    make_thread(external_id="young", trashed_at=days_ago(1))
+
+    run()
+
+    assert kept() == {"young"}
+
+
+def test_it_shows_beforehand_what_would_go_also_by_a_rule_that_is_only_tried() -> None:
+    own = make_project("Own", retention_days=30)
+    make_thread(own, title="Forgotten talk", last_message_timestamp=days_ago(40))
+    make_thread(own, title="Young talk", last_message_timestamp=days_ago(20))
+    make_thread(make_project("Secret heron", retention_days=1), last_message_timestamp=days_ago(99))
+    user = User.objects.create_user("olivia", is_staff=True)
+    own.owners.add(user)
+    client = Client()
+    client.force_login(user)
+    address = reverse("admin:threads_thread_retention")
+
+    shown = client.get(address).content.decode()
+    tried = client.get(address, {"project": own.pk, "days": 10}).content.decode()
+
+    assert "Forgotten talk" in shown
+    assert "Young talk" not in shown
+    assert "Young talk" in tried
+    assert "Secret heron" not in shown + tried
+    own.refresh_from_db()
+    assert own.retention_days == 30
+    assert Thread.objects.count() == 3
+
+
+def test_it_stops_smart_refresh_for_the_whole_site() -> None:
+    SiteSettings(refreshes_automatically=False).save()
+
+    assert "switched off in the settings" in refresh_due_threads()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 
 from threads.content import Spans
+from threads.exports.covering import Cover
 from threads.models import Thread
 from threads.search.conditions import is_spoken, wants_aside
 from threads.search.excerpts import Marker
@@ -84,7 +85,7 @@ def _batched(values: Sequence[int], size: int) -> Iterator[Sequence[int]]:
 
 
 def further_hits_of(
-    thread: Thread, query: Query, *, besides: Collection[int], limit: int
+    thread: Thread, query: Query, *, besides: Collection[int], limit: int, cover: Cover
 ) -> list[Hit]:
     """Return up to `limit` hits of the thread as a result shows them, in order; two queries.
 
@@ -104,7 +105,7 @@ def further_hits_of(
             role=row.role,
             kind=row.kind,
             sent=row.created_at,
-            snippet=marker.snippet(row.text),
+            snippet=marker.snippet(cover.text(thread.project_id, row.text)),
         )
         for row in rows[:limit]
     ]

@@ -26,6 +26,7 @@ from threadhub.lib import audit
 from threadhub.lib.http import client_ip
 from threadhub.lib.ratelimit import limited
 from threads import alerts, search
+from threads.exports.covering import cover_for
 from threads.forms import SavedSearchForm
 from threads.models import SavedSearch
 from threads.search.query import parse
@@ -128,6 +129,7 @@ def feed(request: HttpRequest, token: str) -> HttpResponse:
         within=Project.objects.visible_to(saved.owner),
         limit=FEED_ENTRIES,
         now=now,
+        cover=cover_for(saved.owner).text,
     )
     atom = Atom1Feed(
         title=_clean(saved.name),

@@ -19,6 +19,7 @@ from projects.models import Project
 from threadhub.lib.ratelimit import limited
 from threads import actions, search
 from threads.actions import note_search
+from threads.exports.covering import cover_for
 from threads.models import Thread
 from threads.search.facets import facets
 from threads.search.offers import offers
@@ -109,6 +110,7 @@ def search_page(request: HttpRequest) -> HttpResponse:
             within=projects,
             limit=page_size,
             hits_shown=search.HITS_SHOWN,
+            cover=cover_for(reader(request)).text,
             cursor=cursor or None,
             now=now,
             allow_scans=request.user.is_authenticated,
@@ -210,7 +212,9 @@ def further_hits(request: HttpRequest, thread_id: str) -> HttpResponse:
     query = parse(text, now=timezone.now(), zone=timezone.get_current_timezone())
     numbers = request.GET.get("shown", "").split("-")
     shown = {int(one) for one in numbers if one.isascii() and one.isdigit() and len(one) < 10}
-    hits = further_hits_of(thread, query, besides=shown, limit=FURTHER_HITS + 1)
+    cover = cover_for(reader(request))
+    hits = further_hits_of(thread, query, besides=shown, limit=FURTHER_HITS + 1, cover=cover)
+    cover.thread(thread)
     context = {
         "q": text,
         "thread": thread,

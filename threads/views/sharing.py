@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -18,6 +19,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from threadhub.lib.http import client_ip
 from threadhub.lib.ratelimit import limited
 from threads import actions
+from threads.exports.covering import cover_for
 from threads.forms import ShareForm
 from threads.models import ShareLink, Thread
 from threads.views.cards import Reading, stretches
@@ -101,7 +103,13 @@ def shared_thread(request: HttpRequest, text: str) -> HttpResponse:
         raise Http404
     pages = Pages.of(thread, request.GET)
     here = pages.here
-    rows = rows_of(thread.messages.filter(position__range=(here.start, here.stop - 1)))
+    cover = cover_for(AnonymousUser())  # whoever has the link
+    cover.thread(thread)
+    rows = rows_of(
+        thread.messages.filter(position__range=(here.start, here.stop - 1)),
+        cover=cover,
+        project_id=thread.project_id,
+    )
     reading = Reading(thread_model=thread.model, names=names_in(rows))
     context = {"thread": thread, "blocks": stretches(rows, reading), "pages": pages, "branch": None}
     response = render(request, "threads/shared.html", context)

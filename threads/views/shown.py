@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from django.db.models import QuerySet
 
 from threads import content
+from threads.exports.covering import Cover
 from threads.models import Message
 from threads.sources import is_embedded
 
@@ -60,10 +61,20 @@ class Row(NamedTuple):
         return self.kind in LINES
 
 
-def rows_of(messages: QuerySet[Message]) -> list[Row]:
-    """Read messages in the order of the thread; one query."""
+def rows_of(messages: QuerySet[Message], *, cover: Cover, project_id: int) -> list[Row]:
+    """Read messages of one thread in its order, masked for the reader; one query."""
     values = messages.order_by("position").values_list(*Row._fields)
-    return [Row._make(each) for each in values]
+    rows = [Row._make(each) for each in values]
+    if not cover.hides(project_id):
+        return rows
+    return [
+        row._replace(
+            text=cover.text(project_id, row.text),
+            name=cover.text(project_id, row.name),
+            source__parts=cover.value(project_id, row.source__parts),
+        )
+        for row in rows
+    ]
 
 
 @dataclass(frozen=True, slots=True)

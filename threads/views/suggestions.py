@@ -8,8 +8,10 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
+from projects.masking import covered_for
 from projects.models import Project
 from threadhub.lib.ratelimit import limited
+from threads.exports.masking import mask
 from threads.models import SavedSearch
 from threads.search.suggestions import suggest
 from threads.views.reader import reader
@@ -37,9 +39,11 @@ def suggestions(request: HttpRequest) -> HttpResponse:
         for saved in SavedSearch.objects.visible_to(reader(request)).like(text)[:MAX_SAVED]
     ]
     visible = Project.objects.visible_to(reader(request))
+    covered = covered_for(reader(request))
     offered += [
         {"kind": "part", "label": one.label, "description": one.description, "text": one.text}
         for one in suggest(text, projects=visible, position=at)
+        if not covered or mask(one.label) == one.label
     ]
     response = JsonResponse({"results": offered})
     response["Cache-Control"] = "private, max-age=30"

@@ -17,6 +17,7 @@ from threadhub.lib.ratelimit import limited
 from threads import content
 from threads.actions import may_share, note_read
 from threads.attachments import cached_file, is_file_id
+from threads.exports.covering import cover_for
 from threads.models import Assistant, Thread
 from threads.models.thread import Store
 from threads.search.query import parse
@@ -41,6 +42,7 @@ def _thread(request: HttpRequest, thread_id: str) -> Thread | None:
     )
     if thread is not None:
         note_read(thread, by=reader(request))
+        cover_for(reader(request)).thread(thread)
     return thread
 
 
@@ -105,7 +107,11 @@ def thread_page(request: HttpRequest, thread_id: str) -> HttpResponse:
     branches = _branches(thread)
     branch = _branch(request.GET.get("branch"), branches)
     messages = thread.messages.filter(position__range=(pages.here.start, pages.here.stop - 1))
-    rows = rows_of(messages if branch is None else messages.filter(branch=branch))
+    rows = rows_of(
+        messages if branch is None else messages.filter(branch=branch),
+        cover=cover_for(reader(request)),
+        project_id=thread.project_id,
+    )
     reading = Reading(
         base=thread.get_absolute_url(),
         spans=spans_of(query),
@@ -212,7 +218,11 @@ def print_page(request: HttpRequest, thread_id: str) -> HttpResponse:
         return _elsewhere(request, thread_id, "threads:print")
     first = number_in(request.GET.get("from")) or 1
     last_position = thread.messages.aggregate(last=Max("position"))["last"] or 0
-    rows = rows_of(thread.messages.filter(position__range=(first, first + PRINT_SIZE - 1)))
+    rows = rows_of(
+        thread.messages.filter(position__range=(first, first + PRINT_SIZE - 1)),
+        cover=cover_for(reader(request)),
+        project_id=thread.project_id,
+    )
     reading = Reading(
         thread_model=thread.model,
         names=names_in(rows),
@@ -246,7 +256,9 @@ def message_source(request: HttpRequest, thread_id: str, position: int) -> HttpR
     if message is None:
         raise Http404
     kept = getattr(message, "source", None)
-    raw = kept.raw if kept else ""
+    cover = cover_for(reader(request))
+    cover.message(message)
+    raw = cover.text(thread.project_id, kept.raw if kept else "")
     if request.GET.get("format") == "text":
         return HttpResponse(message.text, content_type="text/plain; charset=utf-8")
     if request.GET.get("format") == "raw":

@@ -8,7 +8,7 @@ from django.core.cache import cache
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from projects.models import Connection
+from projects.models import Connection, SiteSettings
 from threads import sync
 from threads.work.reading import sentence_for
 
@@ -19,6 +19,8 @@ _MARK_SECONDS = 300  # for so long a round whose worker died keeps others off it
 def refresh_due() -> str:
     """Read what is due, connection by connection."""
     totals = sync.Tally()
+    if not SiteSettings.current().refreshes_automatically:
+        return _("Smart Refresh is switched off in the settings.")
     now = timezone.now()
     until = now + _ROUND
     hour = timezone.localtime(now).hour
