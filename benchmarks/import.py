@@ -30,7 +30,7 @@ WORDS = [
     *("account", "password", "invoice", "blue", "green", "café", "退款", "訂單", "delivery"),
 ]
 LONG, SHORT = (20, 120), (2, 14)  # words a message: some 400 bytes of text, and 50
-_LARGE_TEXT = 3_500  # words; some 20 kB, as of documents that people paste
+_LARGE_TEXT = 10_000  # bytes in hexadecimal digits after a few words, as of a pasted file
 _FORMS = ("jsonl", "chatgpt", "chatgpt-split")
 
 
@@ -181,7 +181,7 @@ def _large(folder: Path, size: int, form: str, *, is_dry_run: bool) -> None:
     path = folder / ("large.jsonl" if form == "jsonl" else "large.zip")
     unpacked = _write_jsonl(path, size) if form == "jsonl" else _write_zip(path, size, form)
     on_disk = path.stat().st_size
-    print(f"{form}: {unpacked / 1e9:.2f} GB, {on_disk / 1e9:.2f} GB on the disk")
+    print(f"{form}: {unpacked / 1e9:.2f} GB, {on_disk / 1e9:.2f} GB on the disk", flush=True)
     project = Project.objects.create(name="Benchmark", slug="benchmark")
     report, told = ImportReport(is_dry_run=is_dry_run), 0
 
@@ -211,7 +211,10 @@ def _peak() -> float:
 
 def _texts() -> list[str]:
     chance = random.Random(2)  # noqa: S311 - the same file every time
-    return [" ".join(chance.choices(WORDS, k=_LARGE_TEXT)) for _ in range(50)]
+    return [
+        f"{' '.join(chance.choices(WORDS, k=40))} {chance.randbytes(_LARGE_TEXT).hex()}"
+        for _ in range(50)
+    ]
 
 
 def _write_jsonl(path: Path, size: int) -> int:

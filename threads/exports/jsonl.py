@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 from threads.exports.base import Options, Written
 from threads.exports.masking import mask
 from threads.exports.records import ThreadRecord
-from threads.models import Message
+from threads.models import Message, Thread
 
 _ATTACHMENTS = frozenset({"image", "file", "audio"})
 
@@ -82,6 +82,7 @@ def _message(message: Message, *, is_imported: bool) -> dict[str, Any]:
             "created_at": message.created_at.isoformat() if message.created_at else None,
             "model": message.model,
             "name": message.name,
+            "assistant_id": message.assistant.external_id if message.assistant else "",
             "usage": usage,
             "kind": message.kind if message.kind != Message.Kind.MESSAGE else "",
             "type": message.type if message.type != "message" else "",
@@ -89,6 +90,23 @@ def _message(message: Message, *, is_imported: bool) -> dict[str, Any]:
             "group_id": message.group_id,
             "branch": message.branch or None,
             "is_hidden": message.is_hidden or None,
+        }
+    )
+
+
+def _usage(thread: Thread) -> dict[str, Any]:
+    """Return what a store says that the thread cost; empty where only its messages tell."""
+    if thread.usage_source in {"", Thread.UsageSource.FILE}:
+        return {}
+    return _filled(
+        {
+            "input_tokens": thread.input_tokens,
+            "output_tokens": thread.output_tokens,
+            "total_tokens": thread.total_tokens,
+            "cached_tokens": thread.cached_tokens,
+            "reasoning_tokens": thread.reasoning_tokens,
+            "source": thread.usage_source,
+            "is_exact": thread.usage_is_exact,
         }
     )
 
@@ -124,6 +142,7 @@ def as_json(record: ThreadRecord, *, masked: bool = False) -> dict[str, Any]:
             "remark": thread.remark,
             "tags": list(record.tags),
             "metadata": thread.metadata,
+            "usage": _usage(thread),
         }
     )
     made["messages"] = messages

@@ -50,13 +50,13 @@ def records(thread_ids: Sequence[int], *, with_source: bool = False) -> Iterator
     """Yield the threads in the order of `thread_ids`, which the caller has checked may be read.
 
     Threads that are no longer there are left out. Reads about 2,000 messages at a time: one
-    query for each batch, and two for every 500 threads. `with_source` also reads the parts and
-    the JSON as received.
+    query for each batch, and two for every 500 threads. `with_source` also reads the parts,
+    the JSON as received, and who spoke.
     """
     for batch in _batches(_threads(thread_ids)):
         rows = Message.objects.filter(thread_id__in=[thread.pk for thread in batch])
         if with_source:
-            rows = rows.select_related("source")
+            rows = rows.select_related("source", "assistant")
         by_thread = {
             pk: list(group)
             for pk, group in groupby(

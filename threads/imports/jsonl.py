@@ -192,13 +192,23 @@ def _thread(record: dict[str, Any]) -> tuple[RemoteThread, tuple[RemoteMessage, 
 
 
 def _usage(record: dict[str, Any], what: str) -> Usage | None:
-    """Return what a thread of the Assistants API cost; others tell it with their messages."""
+    """Return what a thread cost as its store says; else it is known from its messages only."""
     usage = record.get("usage")
     if not isinstance(usage, dict):
         return None
     sent, written = _count(usage, "input_tokens", what), _count(usage, "output_tokens", what)
-    total = None if sent is None or written is None else sent + written
-    return Usage(sent, written, total, source="run", is_exact=usage.get("is_exact") is True)
+    total = _count(usage, "total_tokens", what)
+    if total is None and sent is not None and written is not None:
+        total = sent + written
+    return Usage(
+        sent,
+        written,
+        total,
+        cached=_count(usage, "cached_tokens", what),
+        reasoning=_count(usage, "reasoning_tokens", what),
+        source=_text(usage, "source", what) or "run",
+        is_exact=usage.get("is_exact") is True,
+    )
 
 
 def _message(item: object, what: str, repeated: Counter[str]) -> RemoteMessage:

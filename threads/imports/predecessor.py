@@ -237,8 +237,9 @@ def _message(row: Row, zone: ZoneInfo, repeated: Counter[str]) -> RemoteMessage:
     number = f"-{repeated[digest]}" if repeated[digest] > 1 else ""
     images = [Part("image", text=match[1], file_id=match[2]) for match in _IMAGE.finditer(content)]
     text = _IMAGE.sub("", content).strip() if images else content
+    # The row as it was. No message in the interchange format: its images are Markdown.
     kept = {
-        "role": role,
+        "author": role,
         "content": content,
         "created_at": row.values["m.created_at"],
         "assistant_id": row.values["m.assistant_id"],
