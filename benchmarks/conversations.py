@@ -117,15 +117,66 @@ def _load(threads: list[tuple[int, list[float]]], end: float) -> Load:
     return Load([project for project, _ in kept], [times for _, times in kept])
 
 
-def made_up(count: int, *, days: float, seed: int) -> Load:
-    """Make up `count` threads of a company that uses assistants in eight ways."""
+def _powerlaw(begin: float, end: float, chance: np.random.Generator) -> list[float]:
+    """Silences with a tail of 1 / t, from 15 seconds up: a thread never quite dies."""
+    times, moment = [], begin
+    while moment < end and len(times) < 2_000:
+        times.append(moment)
+        moment += 15.0 * (1.0 - chance.random()) ** -1.0
+    return times
+
+
+def _bursts(begin: float, end: float, chance: np.random.Generator) -> list[float]:
+    """Storms of a hundred messages, seconds apart, with hours or weeks between two of them."""
+    times, moment = [], begin
+    while moment < end:
+        for _ in range(chance.geometric(1 / 100)):
+            times.append(moment)
+            moment += chance.exponential(4.0)
+        moment += chance.lognormal(math.log(3 * DAY), 2.0)
+    return times
+
+
+def _silent(begin: float, end: float, chance: np.random.Generator) -> list[float]:
+    """A question and an answer, and weeks later perhaps one more: hardly anything to learn from."""
+    times = [begin, begin + chance.exponential(15.0)]
+    while chance.random() < 0.5 and times[-1] < end:
+        times.append(times[-1] + chance.lognormal(math.log(30 * DAY), 0.7))
+    return times
+
+
+def _dense(begin: float, end: float, chance: np.random.Generator) -> list[float]:
+    """Work of whole days, a message every minute or so, for some days in a row."""
+    times: list[float] = []
+    for _ in range(chance.geometric(1 / 4)):
+        stop = begin + chance.uniform(2, 9) * 3_600
+        while begin < min(stop, end):
+            times.append(begin)
+            begin += chance.lognormal(math.log(45), 0.9)
+        begin += chance.uniform(12, 40) * 3_600
+    return times or [begin]
+
+
+_SHAPES = {"powerlaw": _powerlaw, "bursts": _bursts, "silent": _silent, "dense": _dense}
+LOADS = ("gen", *_SHAPES)
+
+
+def made_up(load: str, count: int, *, days: float, seed: int) -> Load:
+    """Make up `count` threads.
+
+    :param load: "gen" is a company that uses assistants in eight ways; the others are one
+        project each, in which all threads are of one extreme sort.
+    """
     chance = np.random.default_rng(1_000 + seed)
     shares = np.array([kind.share for kind in KINDS])
     begin, end = -DAYS_BEFORE * DAY, days * DAY
     threads = []
     for project in chance.choice(len(KINDS), count, p=shares / shares.sum()):
-        kind = KINDS[project]
         birth = begin + chance.random() * (end - begin)
+        if load in _SHAPES:
+            threads.append((0, _SHAPES[load](birth, end, chance)))
+            continue
+        kind = KINDS[project]
         if kind.is_office:
             birth = _in_office_hours(birth, chance)
         threads.append((int(project), _thread(kind, birth, end, chance)))

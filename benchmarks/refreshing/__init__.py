@@ -1,0 +1,1 @@
+"""The simulator behind `benchmarks/refresh.py`: a world, policies, a report."""
