@@ -1,13 +1,15 @@
 """What the reading pages cost the server: cold, warm, and in a thread of 10,000 messages.
 
-    python benchmarks/reading.py [--rounds 9]
+    python benchmarks/reading.py [--rounds 9] [--browser]
 
 Makes an archive of its own in a temporary folder: a thread of 200 messages that no two of are
 alike, with lists, tables and code as assistants write them, and one of 10,000. Prints CPU
 milliseconds of the server per page. *Cold* is the first reading ever: a new process, as ready as
 the web server makes it, that has answered one other page; nothing rendered before. *Restarted*
 is the same once another process has read the page; *warm* is the median of later readings. Also
-the bytes of the pages. `loop` is the CPU time of a million additions, to compare machines.
+the bytes of the pages. With --browser a Chromium also reads from a server: bytes on the way, the
+first contentful paint, and how much moved. `loop` is the CPU time of a million additions, to
+compare machines.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import gzip
 import json
 import os
 import random
+import shutil
 import statistics
 import subprocess
 import sys
@@ -27,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+PORT = 8878
 SHORT, LONG = 200, 10_000  # messages
 WORDS = (
     *("order", "parcel", "refund", "invoice", "delivery", "address", "password", "account"),
@@ -188,9 +192,66 @@ def in_new_process(addresses: list[str], rounds: int) -> list[dict[str, Any]]:
     return [json.loads(line) for line in answer.stdout.splitlines()]
 
 
+_PAINT = """() => new Promise(done => {
+    let moved = 0;
+    new PerformanceObserver(list => { for (const one of list.getEntries()) moved += one.value; })
+        .observe({type: 'layout-shift', buffered: true});
+    const paint = performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? null;
+    setTimeout(() => done([paint, moved]), 300);
+})"""
+
+
+def in_browser(addresses: dict[str, str], rounds: int) -> None:
+    """Read from gunicorn on this machine; print the median of `rounds` visits with no cache."""
+    from playwright.sync_api import sync_playwright
+
+    server = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "gunicorn", "threadhub.wsgi", "--bind", f"127.0.0.1:{PORT}"),
+            *("--config", "python:threadhub.web_server", "--preload", "--threads", "4"),
+            *("--log-level", "error", "--no-control-socket"),
+        ],
+        cwd=ROOT,
+    )
+    try:
+        time.sleep(8)
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(
+                executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+            )
+            print(f"{'in the browser':28} {'kB sent':>7} {'paint ms':>9} {'moved':>6}")
+            for label, address in addresses.items():
+                visits = [
+                    _visit(browser, f"http://127.0.0.1:{PORT}{address}") for _ in range(rounds)
+                ]
+                sizes, paints, shifts = zip(*visits, strict=True)
+                print(
+                    f"{label:28} {statistics.median(sizes) / 1_000:7.1f}"
+                    f" {statistics.median(paints):9.0f} {max(shifts):6.3f}"
+                )
+            browser.close()
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _visit(browser: Any, address: str) -> tuple[int, float, float]:
+    """Return bytes on the way, milliseconds to the first contentful paint, and layout shift."""
+    context = browser.new_context()
+    page, sizes = context.new_page(), []
+    session = context.new_cdp_session(page)
+    session.send("Network.enable")
+    session.on("Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"]))
+    page.goto(address, wait_until="networkidle")
+    paint, moved = page.evaluate(_PAINT)
+    context.close()
+    return int(sum(sizes)), paint, moved
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--browser", action="store_true", help="also read in a browser")
     parser.add_argument("--read", nargs="+", metavar="ADDRESS", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.read:
@@ -227,6 +288,8 @@ def main() -> None:
                 f"{label:28} {cold['cold']:7.1f} {warm['cold']:9.1f} {warm['warm']:6.1f}"
                 f" {warm['bytes']:9,} {warm['gzip']:8,}"
             )
+        if options.browser:
+            in_browser({"search page": "/?q=warehouse", "thread of 200": short}, options.rounds)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,8 @@
   };
   const prompt = (isNext) => {
     const prompts = messages().filter((message) => message.classList.contains("user"));
+    const at = prompts.findIndex((one) => one.contains(document.activeElement));
+    if (at >= 0) { show(prompts[at + (isNext ? 1 : -1)]); return; }
     const line = parseFloat(getComputedStyle(document.documentElement).scrollPaddingTop) + 4;
     const top = (message) => message.getBoundingClientRect().top;
     show(isNext ? prompts.find((one) => top(one) > line) : prompts.findLast((one) => top(one) < line - 8));
