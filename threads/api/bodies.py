@@ -14,6 +14,9 @@ from threads.models.fresh_search import LONGEST_QUERY
 
 MOST_IDS = 1_000
 MOST_THREADS = 100
+_STORABLE = r"^[^\x00]*$"  # PostgreSQL keeps no NUL in a text
+Id = Annotated[str, Field(max_length=200, pattern=_STORABLE)]
+Slug = Annotated[str, Field(max_length=80, pattern=_STORABLE)]
 
 
 def one_of(names: Iterable[str]) -> Any:
@@ -31,25 +34,25 @@ class Body(Schema):
 class NewThreads(Body):
     """Ids that a store knows, or whole threads in the interchange format."""
 
-    project: str
+    project: Slug
     connection: int | None = Field(None, description="Needed where a project has several")
-    ids: list[Annotated[str, Field(max_length=200)]] = Field([], max_length=MOST_IDS)
+    ids: list[Id] = Field([], max_length=MOST_IDS)
     threads: list[dict[str, Any]] = Field([], max_length=MOST_THREADS)
 
 
 class NewFreshSearch(Body):
-    query: str = Field(min_length=1, max_length=LONGEST_QUERY, pattern=r"\S")
-    projects: list[str] = Field([], max_length=100, description="Empty: all that may be asked")
+    query: str = Field(min_length=1, max_length=LONGEST_QUERY, pattern=_STORABLE)
+    projects: list[Slug] = Field([], max_length=100, description="Empty: all that may be asked")
     captcha_token: str = Field("", max_length=200)
     captcha_answer: str = Field("", max_length=40)
 
 
 class NewExport(Body):
     format: Annotated[str, one_of(EXPORTERS)]
-    query: str = Field("", max_length=LONGEST_QUERY)
-    thread_ids: list[Annotated[str, Field(max_length=64)]] = Field([], max_length=5_000)
+    query: str = Field("", max_length=LONGEST_QUERY, pattern=_STORABLE)
+    thread_ids: list[Id] = Field([], max_length=5_000)
     per_message: bool = True
     columns: list[Annotated[str, one_of(COLUMNS)]] = Field([], max_length=100)
     masked: bool = False
     zipped: bool = False
-    time_zone: str = Field("UTC", max_length=60)
+    time_zone: str = Field("UTC", max_length=60, pattern=_STORABLE)
