@@ -32,7 +32,7 @@ from threads.search.query import (
     Token,
     Word,
 )
-from threads.search.questions import FEW, is_question, loosened
+from threads.search.questions import is_question, loosened
 
 CAP = 1_000  # hits that are counted: 7 to 25 ms, with two filters of its own 60
 SHOWN = 12  # values of a facet, the most frequent ones
@@ -101,10 +101,8 @@ def facets(
 
 
 def _is_enough(query: Query, sample: _Sample) -> bool:
-    """Whether the search itself shows these hits; of a question it wants more than a few."""
-    if query.order == "relevance" and is_question(query):
-        return sum(map(len, sample.keys.values())) >= FEW
-    return bool(sample.keys)
+    """Whether the search itself shows these hits; a question is asked by any word."""
+    return bool(sample.keys) and not (query.order == "relevance" and is_question(query))
 
 
 def _instead(query: Query) -> Iterator[Query]:

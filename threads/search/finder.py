@@ -19,7 +19,6 @@ from threads.search.plan import Plan
 from threads.search.prepared import Prepared, prepare
 from threads.search.query import And, Node, Notice, Phrase, Prefix, Query, Token, Word, walk
 from threads.search.questions import (
-    FEW,
     any_of,
     can_be_loosened,
     either,
@@ -106,7 +105,8 @@ class _Search:
         if way == "prefix":
             return self._last_word_begun() or Answer([], self._plan, _NO_COUNTS)
         if way == "" and not self._is_exact and self._is_asked():
-            return self._question()
+            # To look for all of the words first would read every place of "the".
+            return self._any_word(ranking="question")
         answer = self._all_words(self._plan)
         if answer.found or self._wish.after or self._plan.text is None or self._is_exact:
             return answer
@@ -119,13 +119,6 @@ class _Search:
             and self._plan.text is not None
             and is_question(self._query)
         )
-
-    def _question(self) -> Answer:
-        """Search for any of the words unless enough messages have them all."""
-        number = self._prepared.lookup(self._plan).count(FEW)
-        if number >= FEW:
-            return self._all_words(self._plan)
-        return self._any_word(ranking="question" if number else "any_word")
 
     def _all_words(self, plan: Plan) -> Answer:
         if self._wish.order in {"longest", "tokens"}:

@@ -16,7 +16,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from threads.search.fold import FOLD_VERSION
 
-SCHEMA = f"postgresql-1.{FOLD_VERSION}"
+SCHEMA = f"postgresql-2.{FOLD_VERSION}"
 _BATCH = 5_000  # messages in one transaction of a rebuild, during which writers wait
 # A tsvector holds at most a megabyte; texts are indexed up to here, in characters.
 _MAX_TEXT = 250_000
@@ -119,7 +119,8 @@ _FUNCTIONS = [
 _MESSAGE_SELECT = """
     SELECT m.id, m.search_key, m.thread_id, m.project_id, m.role, m.features,
         m.kind <> 'message' OR m.is_hidden OR m.role IN ('tool', 'system', 'developer'),
-        th_tsv(m.text)
+        th_tsv(CASE WHEN m.name <> '' AND m.kind = 'message'
+            THEN m.name || ': ' || m.text ELSE m.text END)
     FROM threads_message m JOIN threads_thread t ON t.id = m.thread_id
     WHERE t.trashed_at IS NULL
 """
@@ -193,8 +194,8 @@ _INDEXES = [
 ]
 _TRIGGERS = {
     "threads_message": {
-        "search_message_write": "AFTER INSERT OR DELETE OR UPDATE OF text, thread_id, project_id,"
-        " role, kind, is_hidden, features, search_key ON threads_message"
+        "search_message_write": "AFTER INSERT OR DELETE OR UPDATE OF text, name, thread_id,"
+        " project_id, role, kind, is_hidden, features, search_key ON threads_message"
         " FOR EACH ROW EXECUTE FUNCTION search_message_changed()",
         "search_message_truncate": "AFTER TRUNCATE ON threads_message"
         " FOR EACH STATEMENT EXECUTE FUNCTION search_message_changed()",

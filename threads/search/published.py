@@ -61,7 +61,7 @@ class PublishedPage(TypedDict):
 
     `ranking` is `exact`, `newest` (the best among the newest few thousand hits), `prefix` (the
     last word was read as a beginning), `any_word` (no message has all the words) or `question`
-    (asked in plain words, of which few messages have all).
+    (asked in plain words, of which messages have some, or stand beside such ones).
     """
 
     query: str

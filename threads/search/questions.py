@@ -28,16 +28,15 @@ from threads.search.query import (
 )
 from threads.search.statements import rows_of
 
-FEW = 20  # hits of all the words together, below which a question is asked by any of them
 _MOST_TERMS = 40  # that are counted: one query each
 _LEAST_WORDS = 3  # of a question
 # The rarest words until so many messages have one of them; the others only help to rank.
 # 19 ms at a million messages, where all the words would take 134.
 _RARE_HITS = 8_000
 _ENOUGH_HITS = 2_000
-# A word in more than this share of a large archive tells next to nothing, and looking at every
-# place of "the" takes as long as all the rest: 48 ms with it, 23 without.
-_EVERYWHERE = 0.1
+# A word in more than this share of a large archive tells little, and looking at every place of
+# "the" takes as long as all the rest: 48 ms with it, 23 without.
+_EVERYWHERE = 0.05
 _ASKING = frozenset(("who", "whom", "whose", "what", "when", "where", "which", "why", "how"))
 _APOSTROPHE = re.compile("['’ʼ`]")
 _CJK_RUN = re.compile(f"[{CJK}]{{3,}}")

@@ -144,7 +144,7 @@ class SearchPage:
     count_aside: Callable[[], int]
     notices: tuple[Notice, ...] = ()
     # exact; newest: best among the newest few thousand; prefix: the last word as a beginning;
-    # any_word: no message has all the words, these have some; question: few have
+    # any_word: no message has all the words, these have some; question: asked in plain words
     ranking: str = "exact"
     next_cursor: str | None = None
 

@@ -21,7 +21,7 @@ from django.db.utils import DatabaseError
 
 from threads.search.fold import FOLD_VERSION
 
-SCHEMA = f"sqlite-3.{FOLD_VERSION}"
+SCHEMA = f"sqlite-4.{FOLD_VERSION}"
 _TOKENIZER = "porter unicode61 remove_diacritics 2"
 _BATCH = 5_000  # messages in one transaction of a rebuild: writers wait 0.2 s at most
 
@@ -47,6 +47,14 @@ def _is_aside(row: str) -> str:
     )
 
 
+def _said(row: str) -> str:
+    """The text, behind the name of who said it where there is one: people ask for both."""
+    return (
+        f"CASE WHEN {row}.name <> '' AND {row}.kind = 'message'"
+        f" THEN {row}.name || ': ' || {row}.text ELSE {row}.text END"
+    )
+
+
 def _columns(row: str) -> str:
     """What the index holds of a message row: body, aside and tags, as SQL expressions."""
     features = " || ".join(
@@ -54,8 +62,8 @@ def _columns(row: str) -> str:
         for bit in (1, 2, 4, 8, 16, 32, 64)
     )
     return (
-        f"CASE WHEN {_is_aside(row)} THEN '' ELSE th_fold({row}.text) END AS body,"
-        f" CASE WHEN {_is_aside(row)} THEN th_fold({row}.text) ELSE '' END AS aside,"
+        f"CASE WHEN {_is_aside(row)} THEN '' ELSE th_fold({_said(row)}) END AS body,"
+        f" CASE WHEN {_is_aside(row)} THEN th_fold({_said(row)}) ELSE '' END AS aside,"
         f" 'p' || {row}.project_id || ' r' || substr({row}.role, 1, 2)"
         f" || CASE WHEN {row}.features THEN {features} ELSE '' END"
         f" || CASE WHEN {_is_aside(row)} THEN ' {ASIDE_WORD}' ELSE '' END AS tags"
@@ -126,6 +134,7 @@ def _message_triggers(table: str, *, upto: str = "") -> dict[str, str]:
         f"old.{column} IS NOT new.{column}"
         for column in (
             "text",
+            "name",
             "thread_id",
             "project_id",
             "role",

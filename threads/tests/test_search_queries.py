@@ -46,7 +46,7 @@ def _archive() -> None:
         metadata={"order": "A-17"},
         remark="Check the pricing again",
     )
-    make_message(b, "Late deliveries make a chargeback likely, my e-mail bounced.")
+    make_message(b, "Late deliveries make a chargeback likely, my e-mail bounced.", name="Ingrid")
     make_message(b, "Mail jane@example.org, see https://example.org/docs/v3.11?x=1", features=16)
 
     c = make_thread(support, external_id="c", title="退款申请", assistant=order_desk)
@@ -126,6 +126,9 @@ def _found(text: str, **options: object) -> set[str]:
         ("C++", "cd"),  # a thread has the id "c"
         ("thread_abc123XYZ", "d"),
         ("thread_abc", "d"),
+        # Who said it.
+        ("ingrid", "b"),
+        ("ingrid chargeback", "b"),
         # The last word as a beginning, when nothing else is found.
         ("parseHt", "d"),
         # Scans.

@@ -84,7 +84,9 @@ class Command(BaseCommand):
         if page.ranking == "any_word":
             self.stdout.write("No message has all the words; these have some of them.")
         elif page.ranking == "question":
-            self.stdout.write("Few messages have all the words; these have some of them.")
+            self.stdout.write(
+                "Read as a question: these messages have some of its words, or stand beside such."
+            )
         for notice in page.notices:
             self.stdout.write(f"Note: {notice.message}")
         for result in page.results:
