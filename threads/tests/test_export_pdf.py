@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import socket
-import threading
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -120,52 +117,6 @@ def test_it_masks_when_asked() -> None:
 
     assert "[e-mail]" in text_of(document)
     assert "me@example.org" not in text_of(document)
-
-
-def test_it_asks_nobody_and_reads_nothing(tmp_path: Path) -> None:
-    canary = tmp_path / "canary.txt"
-    canary.write_text("canary")
-    asked: list[Any] = []
-    server = socket.create_server(("127.0.0.1", 0))
-    server.settimeout(0.2)
-    address = f"127.0.0.1:{server.getsockname()[1]}"
-    stop = threading.Event()
-
-    def listen() -> None:
-        while not stop.is_set():
-            try:
-                connection, peer = server.accept()
-            except TimeoutError:
-                continue
-            asked.append(peer)
-            connection.close()
-
-    listener = threading.Thread(target=listen)
-    listener.start()
-    hostile = "".join(
-        f'<img src="{place}"/><link rel="stylesheet" href="{place}"/><object data="{place}"/>'
-        f'<style>@import url("{place}"); @font-face {{ font-family: f; src: url("{place}") }}'
-        f'p {{ background-image: url("{place}") }}</style><iframe src="{place}"></iframe>'
-        for place in (f"http://{address}/a.png", canary.as_uri(), str(canary), "data:text/css,p{}")
-    )
-    target = io.BytesIO()
-
-    layout.lay_out(
-        [
-            {"start": "Hostile"},
-            {"html": f"<p>before</p>{hostile}<p>after</p>"},
-            {"finish": {"title": "t", "contents": "c", "page": "%(page)d", "missing": "%(count)d"}},
-        ],
-        target,
-    )
-    stop.set()
-    listener.join()
-    server.close()
-
-    assert asked == []
-    text = text_of(PdfReader(target))
-    assert "before" in text
-    assert "canary" not in text.replace(str(canary), "")
 
 
 def test_it_says_when_it_is_too_much(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from threadhub.lib.ratelimit import limited
 from threads import actions
 from threads.exports import ExportError, ExportOrder, Selected, make, select
 from threads.exports.kept import expires_at, export_path
+from threads.exports.order import AT_ONCE_MESSAGES, AT_ONCE_PDF_MESSAGES
 from threads.forms import ExportForm
 from threads.models import Job
 from threads.views.reader import reader
@@ -97,6 +98,8 @@ def new_export(request: HttpRequest) -> HttpResponse:
         "order": order,
         "selected": selected,
         "only_reads": not selected.thread_ids and roles.is_viewer(reader(request)),
+        "at_once": AT_ONCE_MESSAGES,
+        "at_once_pdf": AT_ONCE_PDF_MESSAGES,
     }
     status = 400 if form.is_bound else 200
     return render(request, "threads/export_new.html", context, status=status)

@@ -19,6 +19,7 @@ from xhtml2pdf.reportlab_paragraph import FragLine, Paragraph, ParaLines, _handl
 by_xhtml2pdf = Paragraph.breakLines
 
 _SPACE = " \t\n\r\f\v"  # a no-break space is none
+_SPACES = re.compile(f"[{_SPACE}]")
 # Chinese and Japanese, full-width forms, and emoji: a line may end after each of them …
 _SIGN = (
     "\u2600-\u27bf\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef"
@@ -65,17 +66,23 @@ class _Measure:
         return self._heights[style]
 
 
-def _words(fragments: Sequence[Any], measure: _Measure) -> Iterator[_Word | Any]:
-    """Yield words, and fragments that end a line by themselves."""
+def _groups(fragments: Sequence[Any]) -> Iterator[tuple[list[Any], Any]]:
+    """Yield the fragments up to each one that ends a line, with that one; None at the end."""
+    group: list[Any] = []
+    for fragment in fragments:
+        if hasattr(fragment, "lineBreak"):
+            yield group, fragment
+            group = []
+        elif fragment.text:
+            group.append(fragment)
+    if group:
+        yield group, None
+
+
+def _words(fragments: Sequence[Any], measure: _Measure) -> Iterator[_Word]:
     word: _Word | None = None
     follows_space = False
     for fragment in fragments:
-        if hasattr(fragment, "lineBreak"):
-            if word is not None:
-                yield word
-            yield fragment
-            word, follows_space = None, False
-            continue
         for piece in _PIECE.finditer(fragment.text):
             text = piece.group()
             if piece["space"] is not None:
@@ -114,6 +121,17 @@ class _Lines:
     def room(self) -> float:
         return self.widths[min(len(self.done), len(self.widths) - 1)]
 
+    def add_whole(self, fragments: Sequence[Any]) -> bool:
+        """Make one line of all `fragments` where they fit, as those of code do; else False."""
+        if any(_SPACES.search(fragment.text) for fragment in fragments):
+            return False
+        width = sum(stringWidth(each.text, each.fontName, each.fontSize) for each in fragments)
+        if width > self.room:
+            return False
+        self.words = [_Word([(each, each.text) for each in fragments], width, follows_space=False)]
+        self.used = width
+        return True
+
     def add(self, word: _Word) -> None:
         gap = self._gap() if self.words and word.follows_space else 0.0
         if self.words and self.used + gap + word.width > self.room:
@@ -151,14 +169,17 @@ class _Lines:
         runs: list[Any] = []
         last = None
         for word in self.words:
-            if word.follows_space and runs:
-                runs[-1].text += " "
+            gap = " " if word.follows_space and runs else ""
+            if gap and not getattr(runs[-1], "link", None):
+                runs[-1].text += gap  # but for a link, whose line should end with its text
+                gap = ""
             for fragment, text in word.parts:
                 if fragment is last:
-                    runs[-1].text += text
+                    runs[-1].text += gap + text
                 else:
-                    runs.append(fragment.clone(text=text))
+                    runs.append(fragment.clone(text=gap + text))
                     last = fragment
+                gap = ""
         shown = runs or ([line_break] if line_break is not None else [])
         heights = [self.measure.height(run) for run in shown]
         if line_break is not None:
@@ -192,11 +213,12 @@ def break_lines(self: Any, width: Any) -> Any:
     widths = list(width) if isinstance(width, (list, tuple)) else [width]
     _handleBulletWidth(self.bulletText, self.style, widths, rtl=self.dir == "rtl")
     lines = _Lines(widths, _Measure())
-    for word in _words(fragments, lines.measure):
-        if isinstance(word, _Word):
-            lines.add(word)
-        else:
-            lines.end(word)
+    for group, line_break in _groups(fragments):
+        if not lines.add_whole(group):
+            for word in _words(group, lines.measure):
+                lines.add(word)
+        if line_break is not None:
+            lines.end(line_break)
     if lines.words:
         lines.end(kind=ParaLines)
     self.height = 0

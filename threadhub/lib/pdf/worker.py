@@ -26,13 +26,14 @@ p { margin: 0 0 4pt 0 }
 pre, code { font-family: th-code; font-size: 7.6pt }
 pre { background-color: #f2f4f7; padding: 4pt; white-space: pre-wrap; overflow-wrap: anywhere }
 table { margin: 2pt 0 6pt 0 }
-td, th { border: 0.4pt solid #9ca3af; padding: 2.5pt; text-align: left }
+td, th { border: 0.4pt solid #9ca3af; padding: 3pt 4pt; text-align: left }
 th { background-color: #f2f4f7 }
 table.facts td { border: none; padding: 0.5pt 4pt 0.5pt 0; font-size: 8.5pt }
 td.label { color: #5b6472; width: 25mm }
+table.contents td { border: none; border-bottom: 0.4pt solid #e5e7eb; padding: 3.5pt 0 }
 td.page { width: 14mm; text-align: right }
 blockquote { margin: 0 0 4pt 8pt; color: #374151 }
-div.head { margin-top: 9pt; padding: 2.5pt 5pt; font-size: 8.5pt; border-left: 3pt solid #9ca3af;
+div.head { margin: 9pt 0 3pt 0; padding: 2.5pt 5pt; font-size: 8.5pt; border-left: 3pt solid #9ca3af;
   background-color: #f7f8fa; -pdf-keep-with-next: true }
 div.user { border-left-color: #4f46e5 } div.assistant { border-left-color: #0f766e }
 div.tool { border-left-color: #b45309 }
@@ -123,7 +124,7 @@ def _contents(document: Document, heading: str) -> list[Any]:
             for title, start in document.starts
         ]
         tables = [
-            f"<table>{''.join(rows[begin : begin + 100])}</table>"
+            f"<table class='contents'>{''.join(rows[begin : begin + 100])}</table>"
             for begin in range(0, len(rows), 100)
         ]
         pages = list(document.laid_out(f"<h1>{escape(heading)}</h1>{''.join(tables)}").pages)
