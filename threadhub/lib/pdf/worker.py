@@ -33,8 +33,8 @@ td.label { color: #5b6472; width: 25mm }
 table.contents td { border: none; border-bottom: 0.4pt solid #e5e7eb; padding: 3.5pt 0 }
 td.page { width: 14mm; text-align: right }
 blockquote { margin: 0 0 4pt 8pt; color: #374151 }
-div.head { margin: 9pt 0 3pt 0; padding: 2.5pt 5pt; font-size: 8.5pt; border-left: 3pt solid #9ca3af;
-  background-color: #f7f8fa; -pdf-keep-with-next: true }
+div.head { margin: 9pt 0 3pt 0; padding: 2.5pt 5pt; font-size: 8.5pt;
+  border-left: 3pt solid #9ca3af; background-color: #f7f8fa; -pdf-keep-with-next: true }
 div.user { border-left-color: #4f46e5 } div.assistant { border-left-color: #0f766e }
 div.tool { border-left-color: #b45309 }
 .quiet { color: #5b6472 }
