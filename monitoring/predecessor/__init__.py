@@ -14,6 +14,7 @@ from monitoring.predecessor.bans import bring_bans
 from monitoring.predecessor.people import bring_people
 from monitoring.predecessor.projects import Projects
 from monitoring.predecessor.report import Report
+from monitoring.predecessor.settings import bring_settings
 from threadhub.lib import audit
 from threads.imports.predecessor import ZONE, Database
 
@@ -63,7 +64,7 @@ def carry_over(
         logs.bring_metrics(database, report)
         logs.bring_refreshes(database, report)
         bring_bans(database, report, now=now)
-        _tell_what_stays(database, report)
+        bring_settings(database, report)
     if not is_dry_run and report.new_count:
         audit.record(
             action="predecessor.import",
@@ -72,13 +73,3 @@ def carry_over(
             messages=report.of("messages").new,
         )
     return report
-
-
-def _tell_what_stays(database: Database, report: Report) -> None:
-    """Name what has no place here: nothing is left behind in silence."""
-    for row in database.rows("system_settings"):
-        report.of("settings").left_out += 1
-        name, value = row.text("key")[:80], row.text("value")[:80]
-        if any(word in name.lower() for word in ("key", "secret", "password", "token")):
-            value = "not shown"
-        report.note(f"The setting {name} ({value}) is not carried over: set it in the console.")

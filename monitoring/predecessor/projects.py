@@ -14,6 +14,7 @@ from django.db import transaction
 
 from monitoring.predecessor.ledger import Ledger
 from monitoring.predecessor.report import Report
+from monitoring.predecessor.settings import is_refreshed
 from projects.crypto import SecretError
 from projects.models import Connection, Project, Tag
 from threads.archive import ImportReport, ingest
@@ -70,6 +71,7 @@ class Projects:
             if name := names.get(row.text("tag_id")):
                 self._tags[row.text("project_id")].append(name)
         self._bookmarks = _bookmarks(database)
+        self._is_refreshed = is_refreshed(database)
         self._seen = 0
 
     def bring(self, row: Row) -> None:
@@ -120,7 +122,11 @@ class Projects:
             self._report.of("connections").known += 1
             return
         sealed, why, key = row.text("api_key").strip(), "it had none", ""
-        connection = Connection(project=project, store=Connection.Store.ASSISTANTS)
+        connection = Connection(
+            project=project,
+            store=Connection.Store.ASSISTANTS,
+            is_refreshed=self._is_refreshed,
+        )
         try:
             key = open_key(sealed, self._secret_key) if sealed else ""
             if key:

@@ -171,6 +171,35 @@ def test_it_says_what_it_cannot_bring(tmp_path: Path) -> None:
     assert (support.has_key, support.is_enabled) == (False, False)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "is_on"),
+    [
+        ("refresh_schedule", '{"enabled": false, "days": 3, "hour": 4}', False),
+        ("refresh_schedule", '{"enabled": true, "days": 3}', True),
+        ("auto_refresh_enabled", "false", False),
+        ("auto_refresh_enabled", "0", False),
+        ("auto_refresh_enabled", "off", False),
+        ("refresh_schedule", "[[[", True),
+        ("theme_enabled", "false", True),
+    ],
+)
+def test_it_refreshes_by_itself_only_where_the_old_installation_did(
+    tmp_path: Path, name: str, value: str, is_on: bool
+) -> None:
+    given = rows() | {"system_settings": [{"key": name, "value": value}]}
+    path = build(tmp_path / "app.db", given)
+
+    report = bring(path)
+    again = bring(path)
+
+    assert set(Connection.objects.values_list("is_refreshed", flat=True)) == {is_on}
+    is_carried = "enabled" in name + value and not name.startswith("theme")
+    assert report.of("settings").new == is_carried
+    assert report.of("settings").left_out == (not is_carried)
+    assert any("switched off in the connections" in note for note in report.notes) is not is_on
+    assert again.new_count == 0
+
+
 def test_it_keeps_out_whom_the_predecessor_kept_out(tmp_path: Path) -> None:
     path = build(tmp_path / "app.db")
     with sqlite3.connect(path) as file:
