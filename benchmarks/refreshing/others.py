@@ -79,9 +79,10 @@ def play_scores(load: Load, setting: Setting, score: Score) -> Figures:
         new, waiting = waiting[:calls], waiting[calls:]
         scores = score(world, now)
         scores[new] = -np.inf
-        number = min(calls - len(new), world.count)
-        best = np.argpartition(scores, world.count - number)[world.count - number :]
-        chosen = new + ([int(key) for key in best] if number else [])
+        chosen = list(new)
+        if number := min(calls - len(new), world.count):
+            best = np.argpartition(scores, world.count - number)[world.count - number :]
+            chosen += [int(key) for key in best]
         answered = world.accepted(chosen, now)
         waiting = [key for key in new if key not in answered] + waiting
         for key in answered:
