@@ -194,8 +194,8 @@ def addresses(project_id: int, thread_id: int, *, pages: int) -> dict[str, str]:
         "search, a frequent word": "q=refund",
         "search, an id": "q=thread_00000042",
         "search, nothing found": "q=xylophone",
-        "by tokens": "o=-7",
-        "by project": "o=3",
+        "by tokens": "o=-6",
+        "by project": "o=2",
         "page 2": "p=2",
         "page 100": "p=100",
         "last page": f"p={max(1, pages)}",
@@ -258,7 +258,7 @@ def main() -> None:
             client = Client()
             client.force_login(User.objects.get(username=name))
             print(f"\n{name}: {Thread.objects.count():,} threads")
-            pages = min(Thread.objects.count(), MOST_COUNTED) // 40
+            pages = min(Thread.objects.count(), MOST_COUNTED) // 25
             for label, address in addresses(project.pk, thread.pk, pages=pages).items():
                 milliseconds, queries, status = measure(client, address)
                 if status in {302, 403}:  # not theirs; the page of an owner's project is

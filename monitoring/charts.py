@@ -375,6 +375,7 @@ def _queue(rows: Metrics) -> Chart:
 def _searches(rows: Metrics) -> Chart:
     count = int(sum(value or 0 for value in rows.columns["search_count"]))
     slowest = max((value for value in rows.columns["search_p95_ms"] if value), default=None)
+    slowest = None if slowest is None else round(slowest)
     text = gettext(
         "%(count)s searches; in the slowest minute 95 %% of them ended in %(slowest)s ms."
     )

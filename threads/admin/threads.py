@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -37,7 +38,7 @@ from threads.admin.thread_forms import RowForm, ThreadForm
 from threads.models import Bookmark, Thread
 from threads.search.query import parse
 
-MOST_FOUND = 200  # threads that a search here shows: the best ones, in the order of the list
+MOST_FOUND = 100  # threads that a search here shows: the best ones, in the order of the list
 
 _STATE_KIND = {
     Thread.UpstreamState.ACTIVE: "ok",
@@ -57,8 +58,8 @@ _SHORT_STATE = {
 class ThreadAdmin(AddingPage, ThreadActions, ImportPages, Audited, Managed):
     form = ThreadForm
     list_display = (
-        *("star", "name", "project", "store", "state", "message_total", "token_total"),
-        *("last_message", "priority", "next_refresh", "remark", "tag_words"),
+        *("name", "project", "store", "state", "message_total", "token_total"),
+        *("last_message", "next_refresh", "remark", "tag_words"),
     )
     list_display_links = ("name",)
     list_editable = ("remark",)  # and the tags: see RowForm
@@ -70,7 +71,7 @@ class ThreadAdmin(AddingPage, ThreadActions, ImportPages, Audited, Managed):
         *(PriorityFilter, TokensFilter, "last_message_timestamp", BookmarkFilter),
     )
     list_select_related = ("project",)
-    list_per_page = 40
+    list_per_page = 25  # two fields a row are edited in place: rows are what a page costs
     show_full_result_count = False
     view_on_site = False  # the template has its own link, which the trash takes away
     # As the index thread_newest is sorted, so that a page of the list reads a page of the index.
@@ -182,7 +183,7 @@ class ThreadAdmin(AddingPage, ThreadActions, ImportPages, Audited, Managed):
 
     # --- columns ---
 
-    def action_checkbox(self, thread: Thread) -> str:
+    def action_checkbox(self, thread: Thread) -> SafeString:
         """Draw the box that chooses a row; Django's own asks a template fifty times a page."""
         text = format_html(gettext("Select this object for an action - {}"), thread)
         return format_html(
@@ -192,19 +193,17 @@ class ThreadAdmin(AddingPage, ThreadActions, ImportPages, Audited, Managed):
             text,
         )
 
-    @admin.display(description="★")
-    def star(self, thread: Any) -> str:
-        if not thread.is_bookmarked:
-            return ""
-        return format_html('<span class="th-star" title="{}">★</span>', gettext("My bookmark"))
-
     @admin.display(description=_("tags"))
     def tag_words(self, thread: Thread) -> str:
         return ", ".join(sorted(tag.name for tag in thread.tags.all())) or UNKNOWN
 
     @admin.display(description=_("thread"), ordering="title")
-    def name(self, thread: Thread) -> str:
-        return thread.title or thread.external_id
+    def name(self, thread: Any) -> str:
+        name = thread.title or thread.external_id
+        if not getattr(thread, "is_bookmarked", False):
+            return str(name)
+        title = gettext("My bookmark")
+        return format_html('<span class="th-star" title="{}">★</span> {}', title, name)
 
     @admin.display(description=_("state"), ordering="upstream_state")
     def state(self, thread: Thread) -> str:
