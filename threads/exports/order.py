@@ -21,6 +21,7 @@ from threads.exports.files import MadeFile, make_file
 from threads.exports.formats import EXPORTERS
 from threads.exports.selection import chosen_threads, found_threads
 from threads.models import Thread
+from threads.search.query import editing, parse
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -139,15 +140,21 @@ def select(
     return Selected(ids, total)
 
 
-def _manifest(order: ExportOrder, *, by: User | AnonymousUser | None) -> dict[str, Any]:
+def _manifest(
+    order: ExportOrder, *, by: User | AnonymousUser | None, now: datetime
+) -> dict[str, Any]:
     """Return what manifest.json says about who asked for what."""
     who = "system" if by is None else by.get_username() or "visitor"
+    query = parse(order.query, now=now, zone=order.time_zone)
     return {
         "product": "ThreadHub",
         "exported_by": who,
         "query": order.query,
+        "filters": [chip.text for chip in editing.chips(query) if chip.field],
         "thread_ids": list(order.thread_ids),
         "format": order.form,
+        "rows": "messages" if order.per_message else "threads",
+        "columns": list(order.columns),
         "masked": order.masked,
         "time_zone": order.zone,
     }
@@ -189,7 +196,7 @@ def make(
         selected.thread_ids,
         path,
         order.options(),
-        manifest=_manifest(order, by=by),
+        manifest=_manifest(order, by=by, now=now),
         now=now,
         zipped=order.zipped,
         progress=progress,

@@ -357,3 +357,24 @@ def test_it_reads_remarks_back_from_a_spreadsheet(form: str, tmp_path: Path) -> 
     assert {row.external_id: row.remark for row in listed} == {
         f"{number}": remark for number, remark in enumerate(remarks)
     }
+
+
+def test_it_says_in_the_manifest_who_exported_what(tmp_path: Path) -> None:
+    make_sourced("refund", project=make_project("Shop", slug="shop"), external_id="conv_1")
+    path = tmp_path / "out.zip"
+
+    call_command(
+        "export_threads", query="refund role:user", format="csv", output=str(path), zip=True
+    )
+
+    with zipfile.ZipFile(path) as archive:
+        manifest = json.loads(archive.read("manifest.json"))
+    said = {name: manifest[name] for name in ("query", "filters", "exported_by", "rows", "masked")}
+    assert said == {
+        "query": "refund role:user",
+        "filters": ["role:user"],
+        "exported_by": "system",
+        "rows": "messages",
+        "masked": False,
+    }
+    assert manifest["counts"]["threads"] == 1
