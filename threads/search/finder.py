@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
@@ -162,11 +163,12 @@ class _Search:
         def count(term: Node, cap: int) -> int:
             return self._prepared.lookup(place.with_text(term)).count(cap)
 
+        @cache
         def newest(term: Node, number: int) -> int | None:
             return self._prepared.lookup(place.with_text(term)).key_of_nth(number)
 
         # When no message has a word of it, a title may.
-        rare, others = any_of(terms, count) or (terms, [])
+        rare, others = any_of(terms, count, newest) or (terms, [])
         others = telling(others, newest, self._prepared.connection)
         self._marker = Marker([*self._query.terms, *terms])
         plan = self._plan.with_text(either(list(rare)))

@@ -195,8 +195,7 @@ def by_relevance(
     rows: list[Scored] = []
     if plan.reads_messages:
         low = None
-        # What is mixed has been counted before, word by word: it is never too much to rank.
-        messages = 0 if mix else lookup.count(RANK_ALL + 1)
+        messages = lookup.count(RANK_ALL + 1)
         if messages > RANK_ALL:
             messages, ranking = RANK_ALL, "newest"
             low = lookup.key_of_nth(RANK_NEWEST)
@@ -230,7 +229,7 @@ def by_relevance(
 
     def look() -> Totals:
         if mix:
-            return _mixed_totals(lookup, rows, titles)
+            return _mixed_totals(messages, rows, titles)
         in_threads: Mapping[int, int] = Counter([thread for _key, thread, _score in rows])
         threads = len(in_threads.keys() | {thread for thread, _score in titles})
         if not is_all and not verifier.is_needed and not wish.is_by_message:
@@ -242,18 +241,17 @@ def by_relevance(
             in_threads=in_threads,
         )
 
-    counts = Counts(None if mix or verifier.is_needed else messages, look)
+    counts = Counts(None if verifier.is_needed else messages, look)
     return Answer(page, plan, counts, following, ranking)
 
 
 def _mixed_totals(
-    lookup: Lookup, rows: Sequence[Scored], titles: Sequence[tuple[int, float]]
+    messages: int, rows: Sequence[Scored], titles: Sequence[tuple[int, float]]
 ) -> Totals:
     """Count what has one of the words; how many stand beside such messages is not counted."""
-    messages = max(lookup.count(COUNT_CAP + 1), len(rows)) if rows else 0
     threads = {thread for _key, thread, _score in rows} | {thread for thread, _score in titles}
     return Totals(
-        messages=min(messages, max(COUNT_CAP, len(rows))),
+        messages=messages,
         threads=len(threads),
         is_exact=messages == len(rows),
     )

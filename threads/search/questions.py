@@ -101,14 +101,23 @@ def _pairs(text: str) -> list[Node]:
 
 
 def any_of(
-    terms: Iterable[Node], count: Callable[[Node, int], int]
+    terms: Iterable[Node],
+    count: Callable[[Node, int], int],
+    newest: Callable[[Node, int], int | None],
 ) -> tuple[list[Node], list[Node]] | None:
     """Return those of `terms` of which a message must have one, and those that only help to rank.
 
-    `count(term, cap)` tells in how many messages a term is; one query each. None: in no message.
+    `count(term, cap)` tells in how many messages a term is; one query each. `newest(term, number)`
+    is the search key of the term's hit that is `number` from the newest. None: in no message.
     """
     counted = [(count(term, _RARE_HITS + 1), term) for term in dict.fromkeys(terms)]
-    found = sorted((pair for pair in counted if pair[0]), key=lambda pair: pair[0])
+
+    def frequency(pair: tuple[int, Node]) -> tuple[int, int]:
+        # Of words beyond the cap, those whose newest hits reach further back are rarer.
+        hits, term = pair
+        return hits, (newest(term, _RARE_HITS) or 0) if hits > _RARE_HITS else 0
+
+    found = sorted((pair for pair in counted if pair[0]), key=frequency)
     rare: list[Node] = []
     covered = 0
     for hits, term in found:
