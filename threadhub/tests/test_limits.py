@@ -37,6 +37,41 @@ def test_it_lets_exactly_as_many_through_as_are_allowed() -> None:
     assert passed == 100
 
 
+NOBODY = "00000000-0000-0000-0000-000000000000"
+PAGES = {
+    "search": ("GET", "/?q=refund"),
+    "read": ("GET", "/threads/none/"),
+    "suggest": ("GET", "/suggestions/?q=a"),
+    "poll": ("GET", f"/fresh-searches/{NOBODY}/"),
+    "export": ("GET", "/exports/new/"),
+    "change": ("POST", f"/fresh-searches/{NOBODY}/cancel/"),
+    "fresh_search": ("POST", "/fresh-searches/"),
+    "captcha": ("POST", "/fresh-searches/"),
+    "file": ("GET", "/files/none/file-1/"),
+    "write": ("POST", "/api/v1/threads"),
+}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", PAGES)
+def test_every_limit_says_in_words_how_long_to_wait(client: Client, name: str) -> None:
+    SiteSettings(**{f"rate_{name}": "1/h"}).save()
+    method, path = PAGES[name]
+
+    body = '{"project": "none", "ids": ["a"]}' if path.startswith("/api/") else ""
+
+    statuses = [
+        client.generic(method, path, body, content_type="application/json").status_code
+        for _ in range(2)
+    ]
+    refused = client.generic(method, path, body, content_type="application/json")
+
+    assert statuses[0] != 429
+    assert statuses[1] == refused.status_code == 429
+    assert int(refused["Retry-After"]) > 0
+    assert "ry again" in refused.content.decode()
+
+
 def log_in(client: Client, name: str = "ada", password: str = "wrong", **meta: str) -> int:
     form = {"username": name, "password": password}
     return client.post("/admin/login/?next=/", form, **meta).status_code  # type: ignore[arg-type]

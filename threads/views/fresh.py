@@ -80,6 +80,9 @@ def fresh_searches(request: HttpRequest) -> HttpResponse:
     if questions.wants_another(request):
         return _form(request, query=query, slugs=slugs)
     if actions.needs_captcha(reader(request)):
+        wait_seconds = seconds_to_wait(request, "captcha")
+        if wait_seconds is not None:
+            return too_many(request, wait_seconds)
         problem = questions.refusal(request, purpose=actions.CAPTCHA_PURPOSE)
         if problem:
             return _form(request, query=query, slugs=slugs, problem=problem)

@@ -6,11 +6,9 @@ import secrets
 
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from projects.models import SiteSettings
 from threadhub.lib import offences
-from threadhub.lib.ratelimit import seconds_to_wait
 from threads import captcha
 
 _VISITOR = "visitor"  # in the session: who asked, also for those who are not signed in
@@ -46,8 +44,6 @@ def wants_another(request: HttpRequest) -> bool:
 
 def refusal(request: HttpRequest, *, purpose: str) -> str:
     """Judge the answer in a form that was sent. "" when it is right, else a sentence."""
-    if seconds_to_wait(request, "captcha") is not None:
-        return _("Too many answers. Wait a minute, then try again.")
     verdict = captcha.check(
         request.POST.get(TOKEN, ""),
         request.POST.get(FIELD, ""),
