@@ -17,9 +17,10 @@ from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import expect
 
+from e2e.conftest import AXE
 from monitoring.models import AuditEvent, SystemMetric
 from projects.models import ApiToken, SiteSettings, Tag
-from threads.models import Assistant, Job, SavedSearch, SyncRun, Thread
+from threads.models import Assistant, Job, Message, SavedSearch, SyncRun, Thread
 from threads.tests.factories import make_connection
 
 if TYPE_CHECKING:
@@ -188,54 +189,66 @@ ACCOUNT_PAGES = (
 )
 
 
-def console_pages(rows: dict[str, object], thread: Thread) -> Iterator[str]:
-    """Yield the list, the form and a row's pages of every model of the console."""
+def lists_and_forms(rows: dict[str, object]) -> Iterator[str]:
+    """Yield the list and the empty form of every model of the console."""
     for model in admin.site._registry:
         base = f"admin:{model._meta.label_lower.replace('.', '_')}"
-        query = f"?thread__id__exact={thread.pk}" if model._meta.model_name == "message" else ""
-        yield reverse(f"{base}_changelist") + query
+        thread = rows["threads.Thread"] if model is Message else None
+        yield reverse(f"{base}_changelist") + (f"?thread__id__exact={thread}" if thread else "")
         yield reverse(f"{base}_add")
-        if (pk := rows.get(model._meta.label)) is not None:
-            yield from (reverse(f"{base}_{view}", args=[pk]) for view in ("change", "delete"))
-            yield reverse(f"{base}_history", args=[pk])
+
+
+def pages_of_rows(rows: dict[str, object]) -> Iterator[str]:
+    """Yield the pages of one row of every model, and the console's pages that are no model's."""
+    for label, pk in rows.items():
+        base = f"admin:{label.lower().replace('.', '_')}"
+        yield from (
+            reverse(f"{base}_{view}", args=[pk]) for view in ("change", "delete", "history")
+        )
     yield from (reverse(f"admin:{name}") for name in ("index", "threads_import", "sample_remove"))
     yield reverse("admin:app_list", args=["threads"])
-    yield reverse("admin:threads_project_delete", args=[rows["projects.Project"]])
     yield reverse("admin:auth_user_password_change", args=[rows["auth.User"]])
 
 
+def pages_of_accounts(_rows: dict[str, object]) -> Iterator[str]:
+    yield from (f"/account/{name}" for name in ACCOUNT_PAGES)
+
+
+@pytest.mark.timeout(300)  # a minute on a machine that does nothing else
+@pytest.mark.parametrize(
+    ("pages", "fewest"), [(lists_and_forms, 25), (pages_of_rows, 30), (pages_of_accounts, 12)]
+)
 def test_no_page_breaks_the_policy_or_shuts_anybody_out(
-    page: Page, live_server: LiveServer, root: User, archive: Thread, rows: dict[str, object]
+    page: Page,
+    live_server: LiveServer,
+    rows: dict[str, object],
+    pages: Callable[[dict[str, object]], Iterator[str]],
+    fewest: int,
 ) -> None:
-    """Serious findings of axe; those of Django's and allauth's own markup are among ours."""
+    """No serious finding of axe, in Django's and django-allauth's own markup either."""
     give_password(page, f"{live_server.url}/admin/")
     expect(page.get_by_role("heading", name="Dashboard", level=1)).to_be_visible()
     found: list[str] = []
     looked = 0
 
-    for address in (
-        *console_pages(rows, archive),
-        *(f"/account/{name}" for name in ACCOUNT_PAGES),
-    ):
-        answer = page.goto(live_server.url + address)
+    for address in pages(rows):
+        answer = page.goto(live_server.url + address, wait_until="domcontentloaded")
         assert answer is not None
-        if answer.status in {403, 404, 405}:
+        if answer.status in {403, 404, 405}:  # nobody may: logs are not added to
             continue
         looked += 1
         found += [f"{address} {finding}" for finding in serious_findings(page)]
 
     assert found == []
-    assert looked > 60
+    assert looked >= fewest
 
 
 def serious_findings(page: Page) -> list[str]:
-    from e2e.conftest import AXE
-
     page.evaluate(AXE.read_text(encoding="utf-8"))
     findings: list[str] = page.evaluate(
         "async () => (await axe.run(document, {preload: false, resultTypes: ['violations'],"
-        " runOnly: {type: 'tag', values: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa']}})).violations"
-        ".filter(found => ['serious', 'critical'].includes(found.impact))"
+        " runOnly: {type: 'tag', values: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa']}}))"
+        ".violations.filter(found => ['serious', 'critical'].includes(found.impact))"
         ".map(found => `${found.id}: ${found.nodes.map(node => node.html).slice(0, 2)}`)"
     )
     return [re.sub(r"\s+", " ", finding)[:300] for finding in findings]

@@ -28,6 +28,7 @@ for _name in [name for name in os.environ if name.startswith(("OPENAI_", "AZURE_
 # --- security ---------------------------------------------------------------
 SECRET_KEY = env("SECRET_KEY")
 DEBUG = env.bool("DEBUG", default=False)
+DEFAULT_EXCEPTION_REPORTER_FILTER = "threadhub.lib.errors.SecretsReporterFilter"
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # Origins ("https://app.example.org") whose pages may read the API with a token.

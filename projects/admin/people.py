@@ -128,7 +128,7 @@ class UserAdmin(AdministratorsOnly, Audited, DjangoUserAdmin):
     list_per_page = 50
     search_help_text = _("User name, name or e-mail address")
     autocomplete_fields = ("groups",)
-    filter_horizontal = ("user_permissions",)
+    filter_horizontal = ()  # Django's widget for it has parts that screen readers cannot name
     actions = ("log_out_everywhere", "reset_second_factors")
     fieldsets = (
         (None, {"fields": ("username", "password")}),
@@ -263,6 +263,8 @@ class UserAdmin(AdministratorsOnly, Audited, DjangoUserAdmin):
 @admin.register(Group)
 class GroupAdmin(AdministratorsOnly, Audited, DjangoGroupAdmin):
     """The three groups of the roles keep their names: the roles find them by these."""
+
+    filter_horizontal = ()
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         is_ours = obj is not None and obj.name in roles.GROUPS.values()

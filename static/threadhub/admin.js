@@ -24,6 +24,11 @@
         if (label && cell.tagName === "TD") cell.dataset.label = label;
       });
     }
+    // Django labels the date of a moment, and not its time
+    for (const field of document.querySelectorAll("input.vTimeField:not([aria-label])")) {
+      const name = field.closest(".form-row, td")?.querySelector("label, legend")?.textContent ?? "";
+      if (!field.labels.length) field.setAttribute("aria-label", `${name} ${field.previousSibling?.textContent ?? ""}`.trim());
+    }
     // select2 gives its own fields no name that a screen reader could read
     const nameFields = () => {
       for (const select of document.querySelectorAll("select.select2-hidden-accessible")) {

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import logging
+import re
+import types
+from collections.abc import ItemsView
 from http import HTTPStatus
+from typing import Any
 
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from django.views.debug import SafeExceptionReporterFilter
 from django.views.defaults import bad_request as default_bad_request
 
 from threadhub.lib.http import GetResponse
+from threadhub.lib.logs import redact
 
 logger = logging.getLogger(__name__)
 _RETRY_AFTER_SECONDS = 10  # a busy database or one that restarts is back within that
@@ -50,6 +56,40 @@ def unavailable(request: HttpRequest) -> HttpResponse:
     response = _static_page(request, HTTPStatus.SERVICE_UNAVAILABLE)
     response["Retry-After"] = str(_RETRY_AFTER_SECONDS)
     return response
+
+
+class SecretsReporterFilter(SafeExceptionReporterFilter):
+    """Keeps secrets off Django's pages for developers, too, where DEBUG is on.
+
+    Django hides nothing there. Whatever a form sent under a name like "password" is hidden, and
+    every variable that holds it.
+    """
+
+    hidden_names = re.compile(r"(?i)pass|secret|token|key|code|credential|cookie|authorization")
+
+    def is_active(self, request: HttpRequest | None) -> bool:
+        return True
+
+    def get_post_parameters(self, request: HttpRequest | None) -> dict[str, Any]:
+        if request is None:
+            return {}
+        return {
+            name: self.cleansed_substitute if self.hidden_names.search(name) else value
+            for name, value in request.POST.items()
+        }
+
+    def get_traceback_frame_variables(
+        self, request: HttpRequest | None, tb_frame: types.FrameType
+    ) -> ItemsView[str, Any]:
+        posted = request.POST.items() if request is not None else ()
+        sent = [value for name, value in posted if self.hidden_names.search(name) and value]
+        variables: dict[str, Any] = {}
+        for name, value in super().get_traceback_frame_variables(request, tb_frame):
+            text = repr(value)
+            is_told = self.hidden_names.search(name) or any(str(word) in text for word in sent)
+            is_told = is_told or redact(text) != text
+            variables[name] = self.cleansed_substitute if is_told else value
+        return variables.items()
 
 
 class DatabaseAwayMiddleware:
