@@ -24,8 +24,8 @@
         if (label && cell.tagName === "TD") cell.dataset.label = label;
       });
     }
-    // Django labels the date of a moment, and not its time
-    for (const field of document.querySelectorAll("input.vTimeField:not([aria-label])")) {
+    // Django labels a moment as a whole, and not the fields of its date and its time
+    for (const field of document.querySelectorAll("input:is(.vDateField, .vTimeField):not([aria-label])")) {
       const name = field.closest(".form-row, td")?.querySelector("label, legend")?.textContent ?? "";
       if (!field.labels.length) field.setAttribute("aria-label", `${name} ${field.previousSibling?.textContent ?? ""}`.trim());
     }
