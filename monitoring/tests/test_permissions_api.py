@@ -174,7 +174,7 @@ QUESTIONS = (
         )
     ),
     *(f"/api/v1/suggestions?q={typed}" for typed in ("q", MARK, "project:", "tag:", "model:")),
-    *(f"/api/v1/threads?q=refund+sort:newest&project={slug}" for slug in ("alpha", "alpah")),
+    *(f"/api/v1/threads?q=refund+sort:newest&project={slug}" for slug in ("alpha", "alphas")),
 )
 
 
