@@ -210,3 +210,14 @@ def test_it_cuts_markup_into_blocks_with_the_same_text() -> None:
     made_blocks = blocks("a<p>b</p><ul><li>c<p>d</p></li></ul>e<pre>f\n  g</pre><b>h</b>")
 
     assert re.sub(r"<[^>]*>|\s", "", made_blocks) == "abcdefgh"
+
+
+@pytest.mark.parametrize(("tag", "mark"), [("ul", "•"), ("ol", "2500.")])
+def test_it_writes_very_long_lists_as_lines(tag: str, mark: str) -> None:
+    items = "".join(f"<li>item <b>{number}</b></li>" for number in range(2_500))
+
+    made_blocks = blocks(f"<{tag}>{items}</{tag}>")
+
+    assert "<li>" not in made_blocks
+    assert f"{mark} item 2499" in made_blocks
+    assert made_blocks.count("item ") == 2_500

@@ -25,6 +25,7 @@ _TABLE_COLUMNS = 14
 _CELL = 600  # characters; a cell must fit on a page
 _ROWS = 100
 _ITEMS = 100
+_LONG_LIST = 2_000  # items; each costs a millisecond, so longer lists become lines of text
 _INLINE_ELEMENTS = 200  # each one is a fragment to lay out
 
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
@@ -124,6 +125,9 @@ def _list(element: Any, depth: int) -> Iterator[str]:
     items = [child for child in element if isinstance(child.tag, str)]
     first = element.get("start", "1")
     number = int(first) if first.isdigit() and len(first) < 10 else 1
+    if len(items) > _LONG_LIST:
+        yield from _lines(items, number if element.tag == "ol" else None)
+        return
     for start in range(0, len(items), _ITEMS):
         yield f'<ol start="{number + start}">' if element.tag == "ol" else "<ul>"
         for item in items[start : start + _ITEMS]:
@@ -131,6 +135,20 @@ def _list(element: Any, depth: int) -> Iterator[str]:
             yield from _inside(item, depth + 1)
             yield "</li>"
         yield f"</{element.tag}>"
+
+
+def _lines(items: list[Any], number: int | None) -> Iterator[str]:
+    """Yield the items of a list as lines, numbered from `number` on or marked with •."""
+    texts = [
+        f"{'•' if number is None else f'{number + index}.'} {' '.join(_text(item).split())}"
+        for index, item in enumerate(items)
+    ]
+    for start in range(0, len(texts), _ITEMS):
+        part = texts[start : start + _ITEMS]
+        if sum(map(len, part)) <= _PARAGRAPH:
+            yield f"<p>{'<br/>'.join(escape(text, quote=False) for text in part)}</p>"
+        else:
+            yield from paragraphs("\n".join(part))
 
 
 def _block(element: Any, depth: int) -> Iterator[str]:
