@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -141,8 +141,11 @@ class TokensFilter(admin.SimpleListFilter):
         if value not in _TOKENS:
             return queryset
         lowest, below = _TOKENS[value]
-        queryset = queryset.filter(total_tokens__gte=lowest)
-        return queryset if below is None else queryset.filter(total_tokens__lt=below)
+        # As a sum, or SQLite takes the index of totals for the range and sorts what it found:
+        # 260 ms, where the list's own index has everything in order.
+        queryset = queryset.alias(known_tokens=F("total_tokens") + 0)
+        queryset = queryset.filter(known_tokens__gte=lowest)
+        return queryset if below is None else queryset.filter(known_tokens__lt=below)
 
 
 class BookmarkFilter(admin.SimpleListFilter):
