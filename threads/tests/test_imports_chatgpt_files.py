@@ -41,7 +41,7 @@ def talk(number: int, *parts: Any, **metadata: Any) -> dict[str, Any]:
         "content": {"content_type": "multimodal_text", "parts": list(parts)},
         "metadata": metadata,
     }
-    node = {"id": "n", "message": message, "parent": None, "children": []}
+    node: dict[str, Any] = {"id": "n", "message": message, "parent": None, "children": []}
     return {"id": f"conv-{number}", "title": "Cats", "mapping": {"n": node}, "current_node": "n"}
 
 
@@ -96,7 +96,7 @@ def test_it_shows_the_image_on_the_page_of_its_thread(tmp_path: Path, client: Cl
     assert address in page
     answer = client.get(address)
     assert answer["Content-Type"] == "image/png"
-    assert b"".join(answer) == PNG  # type: ignore[arg-type]
+    assert b"".join(answer) == PNG
 
 
 def test_it_keeps_attached_files_and_leaves_what_nobody_names(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def talk(number: int) -> dict[str, Any]:
         "author": {"role": "user"},
         "content": {"content_type": "text", "parts": [TEXT]},
     }
-    node = {"id": "n", "message": message, "parent": None, "children": []}
+    node: dict[str, Any] = {"id": "n", "message": message, "parent": None, "children": []}
     return {"id": f"conv_{number}", "mapping": {"n": node}}
 
 

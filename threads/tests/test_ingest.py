@@ -111,7 +111,8 @@ def test_it_holds_no_more_of_a_file_than_it_writes_at_once(
 
 def test_it_tells_the_place_behind_what_is_committed_and_goes_on_there() -> None:
     project = make_project()
-    items = [make_item(1, size=BATCH), Problem(Place(2, 20), "No."), make_item(3), make_item(4)]
+    items: list[ImportedThread | Problem] = [make_item(1, size=BATCH), Problem(Place(2, 20), "No.")]
+    items += [make_item(3), make_item(4)]
     places: list[Place] = []
 
     def stop(place: Place) -> bool:
