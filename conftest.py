@@ -9,6 +9,14 @@ from monitoring import banned
 from projects.models import SiteSettings, masking
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what asks the database: the rest does the same whatever database there is."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        if item.get_closest_marker("django_db") or "db" in fixtures:
+            item.add_marker("database")
+
+
 @pytest.fixture(autouse=True)
 def _empty_cache() -> None:
     """Counters, limits and marks of one test are none of the next one's business."""

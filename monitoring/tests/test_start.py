@@ -85,6 +85,7 @@ def answers(address: str) -> bool:
 
 @only_linux
 @pytest.mark.processes
+@pytest.mark.own_database
 def test_it_brings_everything_up_repairs_it_and_takes_it_down(
     running: tuple[subprocess.Popen[str], str, Path],
 ) -> None:
@@ -108,6 +109,7 @@ def test_it_brings_everything_up_repairs_it_and_takes_it_down(
 
 
 @pytest.mark.processes
+@pytest.mark.own_database
 def test_it_refuses_a_taken_port_before_it_does_anything(tmp_path: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))

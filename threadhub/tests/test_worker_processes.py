@@ -25,6 +25,7 @@ from threadhub.tests.worker_tasks import FILE_VARIABLE
 
 pytestmark = [
     pytest.mark.processes,
+    pytest.mark.own_database,
     pytest.mark.skipif(sys.platform != "linux", reason="only Linux ties processes together"),
 ]
 

@@ -128,7 +128,7 @@ def ids_in(content: bytes, form: str) -> list[str]:
 
 @pytest.mark.timeout(300)
 def test_it_exports_what_the_screen_shows(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search_view, "PAGE_SIZE", 4)
+    monkeypatch.setattr(search_view, "PAGE_SIZES", (4,))
     fill()
     client.force_login(User.objects.create_user("ann"))
 

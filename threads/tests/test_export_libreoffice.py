@@ -27,6 +27,7 @@ CSV_FILTER = "44,34,76,1,,0,false"
 pytestmark = [
     pytest.mark.skipif(SOFFICE is None, reason="LibreOffice is not installed."),
     pytest.mark.processes,
+    pytest.mark.own_database,
     pytest.mark.timeout(300),
 ]
 

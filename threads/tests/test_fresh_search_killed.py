@@ -18,7 +18,11 @@ from django.conf import settings
 
 from threads.tests.openai_server import KEY, OpenAIServer, text_item
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(400)]
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.own_database,
+    pytest.mark.timeout(400),
+]
 
 THREADS = 96  # two calls each, sixteen at once: six seconds and more
 LATENCY_SECONDS = 0.5

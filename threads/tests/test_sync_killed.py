@@ -17,7 +17,7 @@ from django.conf import settings
 
 from threads.tests.openai_server import KEY, OpenAIServer, text_item
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.own_database]
 
 KILLS = 50
 THREADS, ITEMS = 24, 120
