@@ -42,13 +42,12 @@ class Archive:
     thread_count: int
     message_count: int
     project_count: int
-    all_project_count: int | None  # None: visitors are not told how many there are
     synced_at: datetime | None  # None: nothing was ever synced
     can_ask: bool = False  # whether the reader may start a fresh search
 
     @classmethod
     def seen_by(cls, request: HttpRequest) -> Archive:
-        """Count the archive for the reader; four queries, once a minute for each account."""
+        """Count the archive for the reader; three queries, once a minute for each account."""
         key = f"archive-counts:{request.user.pk or 'visitor'}"
         archive = cache.get(key)
         if isinstance(archive, cls):
@@ -60,7 +59,6 @@ class Archive:
             thread_count=totals["threads"],
             message_count=totals["messages"] or 0,
             project_count=Project.objects.visible_to(reader(request)).count(),
-            all_project_count=(Project.objects.count() if request.user.is_authenticated else None),
             synced_at=totals["synced_at"],
             can_ask=actions.askable_projects(reader(request)).exists(),
         )
