@@ -72,6 +72,8 @@ MODELS: dict[str, Rows] = {
     "threads.Job": Rows("job_id", MANAGERS, NOBODY, MANAGERS, NOBODY),
     "threads.SyncRun": Rows("run_pk", MANAGERS, NOBODY, MANAGERS, NOBODY),
     "threads.SavedSearch": Rows("saved_pk", added=NOBODY),
+    # Whoever opened it, and administrators. It stays as it is: it is what was done for a person.
+    "threads.SubjectRequest": Rows("case_id", MANAGERS, MANAGERS, MANAGERS, NOBODY),
     "monitoring.AuditEvent": Rows("audit_pk", added=NOBODY, deleted=NOBODY),
     "monitoring.SystemMetric": Rows("", added=NOBODY, deleted=NOBODY),
     "monitoring.LoginAttempt": Rows("", added=NOBODY, deleted=NOBODY),
@@ -91,6 +93,7 @@ class Page(NamedTuple):
     query: str = ""
 
 
+CASE = {"pk": "case_id"}
 PAGES: dict[str, Page] = {
     "index": Page(MANAGERS),
     "login": Page(NOBODY),  # leads to the login of all, or refuses
@@ -101,6 +104,7 @@ PAGES: dict[str, Page] = {
     "app_list": Page(MANAGERS, {"app_label": "app_label"}),
     "sample_load": Page(ONLY, is_post=True),
     "sample_remove": Page(ONLY),
+    "projects_sitesettings_restore": Page(ONLY),
     "monitoring_auditevent_download": Page(ONLY),
     "auth_user_password_change": Page(ONLY, {"id": "user_pk"}),
     "threads_job_state": Page(MANAGERS, {"pk": "job_id"}),
@@ -108,6 +112,14 @@ PAGES: dict[str, Page] = {
     "threads_job_retry": Page(MANAGERS, {"pk": "job_id"}, is_post=True),
     "threads_project_sync": Page(MANAGERS, {"pk": "project_pk"}, is_post=True),
     "threads_project_delete": Page(MANAGERS, {"pk": "project_pk"}),
+    "threads_syncrun_days": Page(MANAGERS),
+    "threads_thread_retention": Page(MANAGERS),
+    "threads_subjectrequest_choose": Page(MANAGERS, CASE, is_post=True),
+    "threads_subjectrequest_pack": Page(MANAGERS, CASE, is_post=True),
+    "threads_subjectrequest_file": Page(MANAGERS, CASE),
+    "threads_subjectrequest_erase": Page(MANAGERS, CASE),
+    "threads_subjectrequest_receipt": Page(MANAGERS, CASE),
+    "threads_subjectrequest_json": Page(MANAGERS, CASE),
     "threads_thread_erase": Page(MANAGERS, {"name": "short_id"}),  # a choice of one's own
     "threads_import": Page(MANAGERS),
     "threads_import_run": Page(MANAGERS, {"pk": "import_id"}, is_post=True),
@@ -228,7 +240,17 @@ def test_a_project_that_is_added_changes_nothing_for_an_owner(world: World) -> N
         if OWNER in MODELS[model._meta.label].listed
     ]
     pages = [address for _label, address, who in model_pages(world.alpha) if OWNER in who]
-    pages += [reverse("admin:index"), reverse("admin:threads_import")]
+    pages += [
+        address
+        for _name, address, page in other_pages(world.alpha)
+        if OWNER in page.who and not page.is_post
+    ]
+    alpha = world.alpha["project_pk"]
+    days, retention = (
+        reverse("admin:threads_syncrun_days"),
+        reverse("admin:threads_thread_retention"),
+    )
+    pages += [f"{days}?days=365", f"{days}?format=csv", f"{retention}?days=1&project={alpha}"]
     pages += [f"{address}?q={word}" for address in lists for word in ("refund", MARK, "shared-tag")]
     before = {address: text_of(ask(client, address), address) for address in pages}
     add_zebra(world)
@@ -251,6 +273,9 @@ PROBES = (  # filters that a browser never sends: they would answer yes or no ab
     "owners__owned_projects__name__contains={letter}",
     "members__joined_projects__name__contains={letter}",
     "requested_by__owned_projects__name__contains={letter}",
+    "projects__name__startswith={letter}",
+    "findings__project_name__startswith={letter}",
+    "findings__thread__title__contains={letter}",
     "project__id__exact={project}",
     "project={project}",
     "thread__project__id__exact={project}",

@@ -73,6 +73,11 @@ PAGES: dict[str, Page] = {
     "threads:thread": Page(READERS, THREAD),
     "threads:further_hits": Page(READERS, THREAD, query="?q=refund+sort:newest"),
     "threads:print": Page(READERS, THREAD),
+    # Who manages a thread says who else may read it.
+    "threads:share_links": Page(MANAGERS, THREAD),
+    "threads:revoke_share_link": Page(MANAGERS, THREAD | {"link_id": "link_pk"}, _nothing),
+    # The address is the key: whoever has it reads this one thread.
+    "threads:shared": Page(EVERYBODY, {"text": "share_text"}, of_others=frozenset(EVERYBODY)),
     "threads:message_source": Page(READERS, THREAD | {"position": "position"}),
     "threads:file": Page(NOBODY, {"project_slug": "slug", "file_id": "file_id"}),  # none is kept
     "threads:search_help": Page(EVERYBODY),
@@ -105,6 +110,7 @@ PAGES: dict[str, Page] = {
     "threads:revoke_token": _own(_nothing, token_id="token_pk"),
     # Accounts.
     "account": Page(SIGNED_IN),
+    "account_preferences": Page(SIGNED_IN),
     "account_stay": Page(SIGNED_IN, posted=_nothing),
     "account_login": Page(EVERYBODY),
     "account_logout": Page(EVERYBODY),

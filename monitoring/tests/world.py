@@ -34,9 +34,13 @@ from threads.models import (
     Job,
     MessageSource,
     SavedSearch,
+    ShareLink,
+    SubjectFinding,
+    SubjectRequest,
     SyncRun,
     Thread,
 )
+from threads.subjects.receipt import receipt_for
 from threads.tests.factories import make_connection, make_conversation, make_message, make_project
 
 MARK = "qzebraq"
@@ -53,14 +57,15 @@ Names = dict[str, Any]
 NOWHERE: Names = {
     **{f"{name}_pk": 99_999_999 for name in ("project", "connection", "thread", "message")},
     **{f"{name}_pk": 99_999_999 for name in ("assistant", "run", "saved", "token", "tag")},
-    **{f"{name}_pk": 99_999_999 for name in ("session", "factor", "user", "audit")},
-    **{f"{name}_id": uuid.UUID(int=7) for name in ("job", "export", "import", "fresh")},
+    **{f"{name}_pk": 99_999_999 for name in ("session", "factor", "user", "audit", "link")},
+    **{f"{name}_id": uuid.UUID(int=7) for name in ("job", "export", "import", "fresh", "case")},
     "short_id": "bcdfghjkmn",
     "external_id": "conv_nowhere",
     "slug": "nowhere",
     "position": 1,
     "file_id": "file-nowhere",
     "feed_token": "n" * 43,
+    "share_text": "n" * 43,
     "unsubscribe_token": "n:n",
 }
 
@@ -187,6 +192,10 @@ def names_of(project: Project, *, by: User, word: str) -> Names:
         project=project,
         feed_token=SavedSearch.new_token(),
     )
+    link, share_text = ShareLink.issue(
+        thread, by=by, note=f"For {word}", now=now, life=timedelta(days=1)
+    )
+    case = _case(thread, by, word)
     LogEntry.objects.create(
         user=by,
         content_type=ContentType.objects.get_for_model(project),
@@ -223,6 +232,9 @@ def names_of(project: Project, *, by: User, word: str) -> Names:
         "run_pk": run.pk,
         "saved_pk": saved.pk,
         "feed_token": saved.feed_token,
+        "link_pk": link.pk,
+        "share_text": share_text,
+        "case_id": case.pk,
         "tag_pk": tag.pk,
         "session_pk": session.pk,
         "factor_pk": factor.pk,
@@ -230,6 +242,32 @@ def names_of(project: Project, *, by: User, word: str) -> Names:
         "user_pk": by.pk,
         "word": word,
     }
+
+
+def _case(thread: Thread, by: User, word: str) -> SubjectRequest:
+    """Make a data request whose one thread stayed when it was deleted, so that all is shown."""
+    now = timezone.now()
+    case = SubjectRequest.objects.create(
+        reference=f"Case {word}",
+        user_ids=f"user-{word}",
+        state=SubjectRequest.State.DONE,
+        requested_by=by,
+        erased_at=now,
+    )
+    case.projects.add(thread.project)
+    SubjectFinding.objects.create(
+        request=case,
+        thread=thread,
+        project_id=thread.project_id,
+        project_name=thread.project.name,
+        external_id=thread.external_id,
+        reasons=["user"],
+        end="kept",
+        why=f"Refused by {word}",
+    )
+    case.receipt = receipt_for(case, now=now)
+    case.save()
+    return case
 
 
 def keep_sources(thread: Thread) -> None:
