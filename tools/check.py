@@ -187,7 +187,7 @@ def main() -> int:
         if not any(shutil.which(office) for office in OFFICES):
             check.leave_out("spreadsheets in LibreOffice", "LibreOffice is not installed.")
         if any(shutil.which(browser) for browser in BROWSERS):
-            journeys = [*pytest, "-q", "--no-header", "-m", "e2e", "e2e"]
+            journeys = [*pytest, "-q", "--no-header", "-m", "e2e", "-n", str(processes), "e2e"]
             check.run_tests(Step("browser journeys", journeys))
         else:
             check.leave_out("browser journeys", "Chromium is not installed.")
