@@ -89,7 +89,7 @@ class OpenForm(forms.ModelForm):
 
 @admin.register(SubjectRequest)
 class SubjectRequestAdmin(admin.ModelAdmin):
-    """For whoever manages a project. People see the requests that they opened themselves."""
+    """For whoever manages a project. People see what they opened and manage all projects of."""
 
     list_display = ("reference", "state_badge", "found", "gone", "who", "opened", "erased")
     list_select_related = ("requested_by", "job")

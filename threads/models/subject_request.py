@@ -20,10 +20,18 @@ if TYPE_CHECKING:
 
 class SubjectRequestQuerySet(models.QuerySet["SubjectRequest"]):
     def visible_to(self, user: User | AnonymousUser | None) -> Self:
-        """Keep the requests that `user` opened; administrators see all."""
+        """Keep the requests that `user` opened; administrators see all.
+
+        A request shows titles, and its pack all texts, so it is there only for as long as `user`
+        manages each of its projects.
+        """
         if user is None or not user.is_authenticated or not user.is_active:
             return self.none()
-        return self.all() if user.is_superuser else self.filter(requested_by=user)
+        if user.is_superuser:
+            return self.all()
+        managed = Project.objects.managed_by(user).values("pk")
+        beyond = Project.objects.exclude(pk__in=managed)
+        return self.filter(requested_by=user).exclude(projects__in=beyond)
 
 
 SubjectRequestManager = models.Manager.from_queryset(SubjectRequestQuerySet)

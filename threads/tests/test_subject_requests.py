@@ -159,6 +159,28 @@ def test_it_is_nobody_elses() -> None:
     assert "Case 7" not in listed
 
 
+def test_it_is_there_while_all_its_projects_are_ones_own() -> None:
+    kept, lost = make_project("Kept"), make_project("Lost")
+    make_thread(lost, end_user="u-17", title="Nobody else's affair")
+    client = owner_of(kept)
+    user = User.objects.get(username="olivia")
+    lost.owners.add(user)
+    case = open_case(client, kept, lost, user_ids="u-17")
+    pages = [
+        reverse(f"admin:threads_subjectrequest_{name}", args=[case.pk])
+        for name in ("change", "erase", "file")
+    ]
+    before = client.get(pages[0]).content.decode()
+    lost.owners.remove(user)
+
+    answers = [client.get(page).status_code for page in pages]
+    listed = client.get(reverse("admin:threads_subjectrequest_changelist")).content.decode()
+
+    assert "Nobody else" in before
+    assert answers == [404, 404, 404]
+    assert "Case 7" not in listed
+
+
 @pytest.mark.parametrize("terms", [{}, {"texts": "ab"}])
 def test_it_refuses_to_look_for_nothing(terms: dict[str, str]) -> None:
     project = make_project()
