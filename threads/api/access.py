@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 from django.contrib.auth.models import AnonymousUser, User
@@ -97,13 +98,22 @@ def _token_of(request: HttpRequest) -> ApiToken | None:
     return token
 
 
-def count_against(request: HttpRequest, limit: str) -> None:
-    """Count the request against the named limit: for its token, its account or its address.
+def within(limit: str) -> Callable[[HttpRequest], bool]:
+    """Return what counts a request against the named limit: for its token, account or address.
 
-    :raises Refused: with status 429 when it is one too many; with 401 for a token that is none.
+    It stands where ninja asks who is there, which is before the body is looked at: what makes no
+    sense counts, too. Who is there, `reader_of` tells.
+
+    :raises Refused: (what is returned does) with status 429 when it is one too many; with 401 for
+        a token that is none.
     """
-    _token_of(request)
-    _count(request, limit)
+
+    def count(request: HttpRequest) -> bool:
+        _token_of(request)
+        _count(request, limit)
+        return True
+
+    return count
 
 
 def _count(request: HttpRequest, limit: str) -> None:

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from projects.models import Connection, Project
 from threads import actions
 from threads.api import bodies, shapes
-from threads.api.access import WRITE, account_of, count_against
+from threads.api.access import WRITE, account_of, within
 from threads.api.errors import Refused, refused, unknown_project
 from threads.api.router import CHANGE_REFUSALS, router
 
@@ -16,6 +16,7 @@ from threads.api.router import CHANGE_REFUSALS, router
 @router.post(
     "threads",
     operation_id="add_threads",
+    auth=within("write"),
     response={200: shapes.AddedThreads, **CHANGE_REFUSALS},
     summary="Add threads",
     tags=["threads"],
@@ -26,7 +27,6 @@ def add_threads(request: HttpRequest, body: bodies.NewThreads) -> HttpResponse:
     Registered ones are read by the next round of the refresh. Whole ones are in the format of
     JSONL exports; one that is wrong is named in `problems` by its number, the others are kept.
     """
-    count_against(request, "write")
     user = account_of(request, scope=WRITE)
     project = Project.objects.managed_by(user).filter(slug=body.project).first()
     if project is None:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from threads import actions
 from threads.api import bodies, shapes
-from threads.api.access import EXPORT, account_of, count_against
+from threads.api.access import EXPORT, account_of, within
 from threads.api.errors import Refused, refused
 from threads.api.router import CHANGE_REFUSALS, REFUSALS, leads_to, router
 from threads.exports import ExportOrder
@@ -24,6 +24,7 @@ from threads.search.published import published_time
 @router.post(
     "exports",
     operation_id="start_export",
+    auth=within("export"),
     response={202: shapes.ExportDetail, **CHANGE_REFUSALS},
     summary="Make a file of threads",
     tags=["exports"],
@@ -31,7 +32,6 @@ from threads.search.published import published_time
 )
 def start_export(request: HttpRequest, body: bodies.NewExport) -> HttpResponse:
     """Make an export in the background. Poll `url` until `file_url` is there."""
-    count_against(request, "export")
     user = account_of(request, scope=EXPORT)
     order = ExportOrder(
         form=body.format,
@@ -53,6 +53,7 @@ def start_export(request: HttpRequest, body: bodies.NewExport) -> HttpResponse:
 @router.get(
     "exports/{export_id}",
     operation_id="read_export",
+    auth=within("poll"),
     response={200: shapes.ExportDetail, **REFUSALS},
     summary="How far an export is",
     tags=["exports"],
@@ -60,13 +61,13 @@ def start_export(request: HttpRequest, body: bodies.NewExport) -> HttpResponse:
 )
 def read_export(request: HttpRequest, export_id: uuid.UUID) -> HttpResponse:
     """Tell how far an export of one's own is, and where its file is once it is made."""
-    count_against(request, "poll")
     return JsonResponse(_export(_own_export(request, export_id)))
 
 
 @router.get(
     "exports/{export_id}/file",
     operation_id="read_export_file",
+    auth=within("export"),
     response={200: None, **CHANGE_REFUSALS},
     summary="The file of an export",
     tags=["exports"],
@@ -74,7 +75,6 @@ def read_export(request: HttpRequest, export_id: uuid.UUID) -> HttpResponse:
 )
 def read_export_file(request: HttpRequest, export_id: uuid.UUID) -> HttpResponseBase:
     """Send the file to who asked for it, until it expires."""
-    count_against(request, "export")
     job = _own_export(request, export_id)
     if job.is_live:
         raise Refused(

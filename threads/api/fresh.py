@@ -18,7 +18,7 @@ from threadhub.lib import offences
 from threadhub.lib.http import client_ip
 from threads import actions, captcha, sync
 from threads.api import bodies, shapes
-from threads.api.access import WRITE, binding_of, count_against, reader_of
+from threads.api.access import WRITE, binding_of, reader_of, within
 from threads.api.errors import Refused, refused, unknown_project
 from threads.api.router import CHANGE_REFUSALS, REFUSALS, leads_to, router
 from threads.models import FreshSearch
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 @router.get(
     "captcha",
     operation_id="ask_question",
+    auth=within("captcha"),
     response={200: shapes.QuestionDetail, **REFUSALS},
     summary="A question to answer first",
     tags=["fresh searches"],
@@ -41,7 +42,6 @@ def ask_question(request: HttpRequest, sound: bool = False) -> HttpResponse:
     Its answer goes along as `captcha_token` and `captcha_answer`, from the same account or
     address, within ten minutes, once.
     """
-    count_against(request, "captcha")
     user = reader_of(request)
     mode = captcha.Mode.SOUND if sound else captcha.Mode(SiteSettings.current().captcha_mode)
     question = captcha.ask(
@@ -65,6 +65,7 @@ def ask_question(request: HttpRequest, sound: bool = False) -> HttpResponse:
 @router.post(
     "fresh-searches",
     operation_id="start_fresh_search",
+    auth=within("fresh_search"),
     response={202: shapes.FreshSearchDetail, **CHANGE_REFUSALS},
     summary="Ask the sources, then search",
     tags=["fresh searches"],
@@ -77,7 +78,6 @@ def start_fresh_search(request: HttpRequest, body: bodies.NewFreshSearch) -> Htt
 
     Poll `url` until `state` is done; then `results_url` is the ordinary search.
     """
-    count_against(request, "fresh_search")
     user = reader_of(request, scope=WRITE)
     if actions.needs_captcha(user):
         verdict = captcha.check(
@@ -118,6 +118,7 @@ def start_fresh_search(request: HttpRequest, body: bodies.NewFreshSearch) -> Htt
 @router.get(
     "fresh-searches/{search_id}",
     operation_id="read_fresh_search",
+    auth=within("poll"),
     response={200: shapes.FreshSearchDetail, **REFUSALS},
     summary="How far a fresh search is",
     tags=["fresh searches"],
@@ -125,20 +126,19 @@ def start_fresh_search(request: HttpRequest, body: bodies.NewFreshSearch) -> Htt
 )
 def read_fresh_search(request: HttpRequest, search_id: uuid.UUID) -> HttpResponse:
     """Tell how far it is. A visitor's one is found by whoever knows its id."""
-    count_against(request, "poll")
     return JsonResponse(_fresh_search(_search(reader_of(request), search_id)))
 
 
 @router.delete(
     "fresh-searches/{search_id}",
     operation_id="cancel_fresh_search",
+    auth=within("change"),
     response={200: shapes.FreshSearchDetail, **REFUSALS},
     summary="Stop a fresh search",
     tags=["fresh searches"],
 )
 def cancel_fresh_search(request: HttpRequest, search_id: uuid.UUID) -> HttpResponse:
     """Stop it, or only leave it while others wait for the same; nothing happens when it ended."""
-    count_against(request, "change")
     user = reader_of(request, scope=WRITE)
     search = _search(user, search_id)
     actions.cancel_fresh_search(search, by=user if isinstance(user, User) else None)

@@ -21,7 +21,7 @@ from projects.models import Project
 from projects.models.project import ProjectQuerySet
 from threads.actions import note_read, note_search
 from threads.api import shapes
-from threads.api.access import count_against, reader_of
+from threads.api.access import reader_of, within
 from threads.api.errors import Refused, bad_cursor, unknown_project
 from threads.api.router import REFUSALS, leads_to, router
 from threads.exports.covering import cover_for
@@ -42,6 +42,7 @@ _LARGEST_POSITION = 2**31 - 1
 @router.get(
     "threads",
     operation_id="search_threads",
+    auth=within("search"),
     response={200: PublishedPage, **REFUSALS},
     summary="Search",
     tags=["threads"],
@@ -67,7 +68,6 @@ def search_threads(
     `group` and `sort` count where the query itself does not say. A query that cannot be
     understood in part is an error here, with its position.
     """
-    count_against(request, "search")
     now = timezone.now()
     query = parse(q, now=now, zone=timezone.get_current_timezone())
     _refuse_errors(query.errors)
@@ -95,6 +95,7 @@ def search_threads(
 @router.get(
     "threads/{thread_id}",
     operation_id="read_thread",
+    auth=within("read"),
     response={200: shapes.ThreadDetail, 302: None, **REFUSALS},
     summary="One thread",
     tags=["threads"],
@@ -102,7 +103,6 @@ def search_threads(
 )
 def thread(request: HttpRequest, thread_id: str) -> HttpResponse:
     """Describe a thread, found by ThreadHub's id; the store's id is redirected to that."""
-    count_against(request, "read")
     found = (
         Thread.objects.visible_to(reader_of(request))
         .select_related("project", "assistant")
@@ -121,6 +121,7 @@ def thread(request: HttpRequest, thread_id: str) -> HttpResponse:
 @router.get(
     "threads/{thread_id}/messages",
     operation_id="list_messages",
+    auth=within("read"),
     response={200: shapes.MessagePage, 302: None, **REFUSALS},
     summary="The messages of a thread",
     tags=["threads"],
@@ -133,7 +134,6 @@ def messages(
     limit: Annotated[int, Parameter(ge=1, le=MAX_MESSAGES)] = 100,
 ) -> HttpResponse:
     """List a thread's messages, tool calls and their output, in order."""
-    count_against(request, "read")
     visible = Thread.objects.visible_to(reader_of(request)).select_related("project")
     found = visible.filter(short_id=thread_id).first()
     if found is None:
@@ -159,13 +159,13 @@ def messages(
 @router.get(
     "projects",
     operation_id="list_projects",
+    auth=within("read"),
     response={200: shapes.ProjectList, **REFUSALS},
     summary="The projects that you see",
     tags=["projects"],
 )
 def projects(request: HttpRequest) -> HttpResponse:
     """List the projects whose threads you may read, by name."""
-    count_against(request, "read")
     visible = Project.objects.visible_to(reader_of(request)).prefetch_related("tags")
     return JsonResponse(
         shapes.ProjectList(
@@ -177,19 +177,20 @@ def projects(request: HttpRequest) -> HttpResponse:
 @router.get(
     "me",
     operation_id="read_me",
+    auth=within("read"),
     response={200: shapes.Me, **REFUSALS},
     summary="Who you are",
     tags=["me"],
 )
 def me(request: HttpRequest) -> HttpResponse:
     """Tell as whom the API sees you."""
-    count_against(request, "read")
     return JsonResponse(shapes.me(reader_of(request)))
 
 
 @router.get(
     "facets",
     operation_id="count_facets",
+    auth=within("search"),
     response={200: shapes.FacetAnswer, **REFUSALS},
     summary="How results are spread",
     tags=["threads"],
@@ -203,7 +204,6 @@ def count_facets(
 
     Within one facet values are alternatives: its counts leave the query's own filter by it aside.
     """
-    count_against(request, "search")
     now, zone = timezone.now(), timezone.get_current_timezone()
     query = parse(q, now=now, zone=zone)
     _refuse_errors(query.errors)
@@ -214,6 +214,7 @@ def count_facets(
 @router.get(
     "suggestions",
     operation_id="list_suggestions",
+    auth=within("read"),
     response={200: shapes.SuggestionList, **REFUSALS},
     summary="How a query could go on",
     tags=["threads"],
@@ -226,7 +227,6 @@ def suggestions(
     ] = None,
 ) -> HttpResponse:
     """List what could be typed next: filters, and values that you may see."""
-    count_against(request, "read")
     visible = Project.objects.visible_to(reader_of(request))
     found = suggest(q, projects=visible, position=position)
     if covered_for(reader_of(request)):

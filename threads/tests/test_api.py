@@ -270,6 +270,16 @@ def test_it_refuses_too_many_requests(client: Client, settings: Any) -> None:
     assert 1 <= int(response["Retry-After"]) <= 60
 
 
+def test_it_counts_requests_that_make_no_sense(client: Client, settings: Any) -> None:
+    settings.THREADHUB_RATES = settings.THREADHUB_RATES | {"write": "2/m", "search": "2/m"}
+
+    posted = [client.post("/api/v1/threads", "{", "application/json") for _ in range(3)]
+    asked = [client.get("/api/v1/threads", {"limit": "many"}) for _ in range(3)]
+
+    assert [response.status_code for response in posted] == [400, 400, 429]
+    assert [response.status_code for response in asked] == [400, 400, 429]
+
+
 def test_it_knows_no_other_address(client: Client) -> None:
     assert error_of(client, "thread", status=404)["code"] == "no_such_address"
 
