@@ -21,6 +21,7 @@ from typing import Any, BinaryIO
 
 MEMORY_BYTES = 1 << 30
 SECONDS = 240  # of CPU; a task of the queue may last 300
+_ASK_EVERY = 1.0  # seconds between two questions whether the document is still wanted
 _ROOT = Path(__file__).resolve().parents[3]
 # Nothing else of our environment: the child needs no secret.
 _KEPT = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "LANG")
@@ -83,7 +84,7 @@ def _wait_for(
     until = time.monotonic() + seconds + 30  # the child's own limit is CPU time
     while True:
         try:
-            child.wait(timeout=1)
+            child.wait(timeout=_ASK_EVERY)
         except subprocess.TimeoutExpired:
             if not still_wanted():
                 raise LayoutStopped("stopped") from None
