@@ -20,7 +20,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from monitoring.models import SystemMetric
-from projects.admin.display import UNKNOWN, number
+from projects.admin.display import UNKNOWN, number, percent
 from projects.models import Project
 from threads.models import Message, SyncRun, Thread
 from threads.search.keys import EPOCH, key_for
@@ -327,10 +327,6 @@ def _merged(name: str, values: list[float]) -> float | None:
     return max(values) if name in _HIGHEST else round(sum(values) / len(values), 1)
 
 
-def _percent(value: float | None) -> str:
-    return UNKNOWN if value is None else f"{value:.0f} %"
-
-
 def _chart_of(rows: Metrics, key: str, **about: Any) -> Chart:
     names: tuple[str, ...] = about.pop("names")
     return Chart(
@@ -343,7 +339,7 @@ def _chart_of(rows: Metrics, key: str, **about: Any) -> Chart:
 
 
 def _machine(rows: Metrics) -> Chart:
-    values = [_percent(rows.last(f"{name}_percent")) for name in ("cpu", "memory", "disk")]
+    values = [percent(rows.last(f"{name}_percent")) for name in ("cpu", "memory", "disk")]
     text = gettext("Now: processor %(cpu)s, memory %(memory)s, disk %(disk)s.")
     return _chart_of(
         rows,

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from monitoring.actions import Refused, ban, check_ban, lift_ban
 from monitoring.models import Offence, RequestBan
-from projects.admin.access import account_of
+from projects.admin.access import Untouched, account_of
 from projects.admin.display import badge, moment, until
 from projects.admin.people import AdministratorsOnly
 from projects.models import SiteSettings
@@ -165,17 +165,8 @@ class RequestBanAdmin(AdministratorsOnly):
 
 
 @admin.register(Offence)
-class OffenceAdmin(AdministratorsOnly):
+class OffenceAdmin(Untouched, AdministratorsOnly):
     """One page: the addresses by what they did of late, each with a button to ban it."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Show the offenders. A POST with an address bans that for a day."""

@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 
 from monitoring.models import AuditEvent, LoginAttempt, SystemMetric
 from projects.admin.access import ReadOnly, user_of
-from projects.admin.display import UNKNOWN, as_json, badge, moment, number
+from projects.admin.display import as_json, badge, moment, number, percent
 from projects.admin.paging import CappedPaginator
 from threadhub.lib import audit
 from threads.exports.cells import safe_text
@@ -60,10 +60,6 @@ class Log(ReadOnly):
         return self.has_view_permission(request)
 
 
-def _percent(value: float | None) -> str:
-    return UNKNOWN if value is None else f"{value:.0f} %"
-
-
 @admin.register(SystemMetric)
 class SystemMetricAdmin(Log):
     list_display = (
@@ -80,15 +76,15 @@ class SystemMetricAdmin(Log):
 
     @admin.display(description=_("CPU"), ordering="cpu_percent")
     def cpu(self, metric: SystemMetric) -> str:
-        return _percent(metric.cpu_percent)
+        return percent(metric.cpu_percent)
 
     @admin.display(description=_("memory"), ordering="memory_percent")
     def memory(self, metric: SystemMetric) -> str:
-        return _percent(metric.memory_percent)
+        return percent(metric.memory_percent)
 
     @admin.display(description=_("disk"), ordering="disk_percent")
     def disk(self, metric: SystemMetric) -> str:
-        return _percent(metric.disk_percent)
+        return percent(metric.disk_percent)
 
     @admin.display(description=_("threads"))
     def threads(self, metric: SystemMetric) -> str:

@@ -170,28 +170,8 @@ class Managed(admin.ModelAdmin):
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
-class ReadOnly(Closed):
-    """A log: it is read here, and written by ThreadHub only."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        return False
-
-
-class ReadOnlyInline(InlineModelAdmin):
-    """Rows of a project shown on its page; whoever may see the page may see them."""
-
-    extra = 0
-    max_num = 0
-    can_delete = False
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return True
+class Untouched:
+    """Refuses to add, change and delete, for the rows of a page and of an inline alike."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -201,6 +181,21 @@ class ReadOnlyInline(InlineModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+class ReadOnly(Untouched, Closed):
+    """A log: it is read here, and written by ThreadHub only."""
+
+
+class ReadOnlyInline(Untouched, InlineModelAdmin):
+    """Rows of a project shown on its page; whoever may see the page may see them."""
+
+    extra = 0
+    max_num = 0
+    can_delete = False
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return True
 
 
 class ProjectFilter(admin.RelatedFieldListFilter):

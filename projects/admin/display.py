@@ -74,6 +74,11 @@ def until(value: datetime | None) -> str:
     )
 
 
+def percent(value: float | None) -> str:
+    """Return a share without decimals; unknown as a dash."""
+    return UNKNOWN if value is None else f"{value:.0f} %"
+
+
 def number(value: float | None) -> str:
     """Return a count with the separators of the reader's language."""
     return UNKNOWN if value is None else str(intcomma(value))
