@@ -196,7 +196,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "django.template.context_processors.i18n",
-                "projects.context.announcement",
+                "projects.context.of_site",
             ]
         },
     }

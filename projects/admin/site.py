@@ -35,7 +35,11 @@ class SiteSettingsAdmin(AdministratorsOnly, Audited):
     form = SiteSettingsForm
     fieldsets = (
         (_("Accounts"), {"fields": ("second_factor", "session_hours")}),
-        (_("Refreshing"), {"fields": ("refreshes_automatically",)}),
+        (_("Refreshing"), {"fields": ("refreshes_automatically", "refresh_minutes")}),
+        (
+            _("Search"),
+            {"fields": ("search_page_size", "counted_hits", "facet_hits", "suggests")},
+        ),
         (
             _("Keeping"),
             {
@@ -47,7 +51,10 @@ class SiteSettingsAdmin(AdministratorsOnly, Audited):
             },
         ),
         (_("Masking"), {"fields": ("masking",)}),
-        (_("Language and appearance"), {"fields": ("default_language", "announcement")}),
+        (
+            _("Language and appearance"),
+            {"fields": ("default_language", "site_name", "announcement")},
+        ),
         (
             _("Fresh searches"),
             {"fields": ("captcha_mode", "free_fresh_searches", "fresh_search_calls")},

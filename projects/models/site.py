@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from threadhub.lib.networks import networks_in
 
 _KEY = "site-settings"
+PAGE_SIZES = (20, 50, 100)  # threads on a page of results
 _SECONDS = 30  # how long other processes may still see what was changed in the database by hand
 
 
@@ -96,6 +97,33 @@ class SiteSettings(models.Model):
         default=True,
         help_text=_("Off: no connection reads by itself; people still can."),
     )
+    refresh_minutes = models.PositiveSmallIntegerField(
+        _("rounds at most every (minutes)"),
+        default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(1_440)],
+        help_text=_("In a round each connection reads what is due, within its own limits."),
+    )
+    search_page_size = models.PositiveSmallIntegerField(
+        _("threads on a page"),
+        default=PAGE_SIZES[0],
+        choices=[(size, str(size)) for size in PAGE_SIZES],
+        help_text=_("For whoever has chosen no other number."),
+    )
+    counted_hits = models.PositiveIntegerField(
+        _("hits that are counted"),
+        default=1_000,
+        validators=[MinValueValidator(100), MaxValueValidator(100_000)],
+        help_text=_("More are told as “1,000+”. Counting further makes frequent words slower."),
+    )
+    facet_hits = models.PositiveIntegerField(
+        _("hits that filters count"),
+        default=1_000,
+        validators=[MinValueValidator(100), MaxValueValidator(20_000)],
+        help_text=_("The newest so many are spread over projects, tags, months and so on."),
+    )
+    suggests = models.BooleanField(
+        _("suggestions"), default=True, help_text=_("How a query could go on, while it is typed.")
+    )
     keep_trash_days = models.PositiveSmallIntegerField(
         _("trash (days)"),
         default=30,
@@ -120,6 +148,12 @@ class SiteSettings(models.Model):
         blank=True,
         choices=settings.LANGUAGES,
         help_text=_("For whoever has chosen none. Empty: what their browser asks for."),
+    )
+    site_name = models.CharField(
+        _("name of this archive"),
+        max_length=40,
+        blank=True,
+        help_text=_("Stands on every page instead of “ThreadHub”."),
     )
     announcement = models.CharField(
         _("announcement"),

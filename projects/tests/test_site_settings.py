@@ -144,3 +144,41 @@ def test_it_announces_on_every_page(client: Client) -> None:
     assert "Away &lt;b&gt;tonight&lt;/b&gt;" in client.get("/").content.decode()
     client.force_login(User.objects.create_superuser("ada"))
     assert "Away &lt;b&gt;tonight&lt;/b&gt;" in client.get("/admin/").content.decode()
+
+
+def test_it_bears_the_name_of_the_archive_on_every_page(client: Client) -> None:
+    before = client.get("/").content.decode()
+    SiteSettings(site_name="Acme <archive>").save()
+
+    after = client.get("/").content.decode()
+    client.force_login(User.objects.create_superuser("ada"))
+
+    assert "<span>ThreadHub</span>" in before
+    assert "<span>Acme &lt;archive&gt;</span>" in after
+    assert "<span>Acme &lt;archive&gt;</span>" in client.get("/admin/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("search_page_size", 30),
+        ("counted_hits", 99),
+        ("counted_hits", 100_001),
+        ("facet_hits", 20_001),
+        ("refresh_minutes", 0),
+        ("refresh_minutes", 1_441),
+        ("captcha_mode", "riddles"),
+    ],
+)
+def test_it_refuses_what_would_do_harm(name: str, value: object) -> None:
+    with pytest.raises(ValidationError, match=name):
+        SiteSettings(**{name: value}).clean_fields()
+
+
+def test_it_shows_every_setting_on_the_page(client: Client) -> None:
+    client.force_login(User.objects.create_superuser("ada"))
+
+    form = client.get("/admin/projects/sitesettings/", follow=True).context["adminform"].form
+
+    wanted = {field.name for field in SiteSettings._meta.fields if not field.primary_key}
+    assert set(form.fields) == wanted

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from ninja import Query as Parameter
 
 from projects.masking import covered_for
-from projects.models import Project
+from projects.models import Project, SiteSettings
 from projects.models.project import ProjectQuerySet
 from threads.actions import note_read, note_search
 from threads.api import shapes
@@ -79,6 +79,7 @@ def search_threads(
             match=match,
             limit=limit,
             hits_shown=HITS_SHOWN,
+            counted=SiteSettings.current().counted_hits,
             cursor=cursor or None,
             cover=cover_for(reader_of(request)).text,
             now=now,
@@ -207,7 +208,9 @@ def count_facets(
     now, zone = timezone.now(), timezone.get_current_timezone()
     query = parse(q, now=now, zone=zone)
     _refuse_errors(query.errors)
-    counted = facets(query, within=_projects(request, project), now=now, zone=zone)
+    most = SiteSettings.current().facet_hits
+    projects = _projects(request, project)
+    counted = facets(query, within=projects, now=now, zone=zone, cap=most)
     return JsonResponse(shapes.facet_answer(counted))
 
 
@@ -226,7 +229,12 @@ def suggestions(
         int | None, Parameter(ge=0, description="Where in `q` is being typed; else at its end")
     ] = None,
 ) -> HttpResponse:
-    """List what could be typed next: filters, and values that you may see."""
+    """List what could be typed next: filters, and values that you may see.
+
+    Nothing where the administrators have switched suggestions off.
+    """
+    if not SiteSettings.current().suggests:
+        return JsonResponse(shapes.SuggestionList(results=[]))
     visible = Project.objects.visible_to(reader_of(request))
     found = suggest(q, projects=visible, position=position)
     if covered_for(reader_of(request)):

@@ -29,7 +29,7 @@ from threads.search.questions import (
 )
 from threads.search.results import Hit, SearchPage, ThreadHits
 from threads.search.sentences import explain, localised
-from threads.search.tally import Counts, Totals
+from threads.search.tally import COUNT_CAP, Counts, Totals
 
 MAX_LIMIT = 200
 HITS_SHOWN = 3  # of a thread, where pages and programs show its further hits as well
@@ -47,6 +47,7 @@ def find(
     match: str = "all",
     limit: int = 20,
     hits_shown: int = 1,
+    counted: int = COUNT_CAP,
     cursor: str | None = None,
     now: datetime,
     allow_scans: bool = True,
@@ -59,7 +60,8 @@ def find(
     query says nothing: "" is relevance with words and newest without. `match` "any": messages
     with some of the words will do; this is also the answer when none has all of them.
     `limit` is the number of threads (messages with group "message"), at most 200; `hits_shown`
-    is how many messages stand for each. `cursor` comes from the page before. Slow scans are
+    is how many messages stand for each. In the order of time hits are counted up to `counted`.
+    `cursor` comes from the page before. Slow scans are
     refused unless `allow_scans`. The number of queries does not depend on `limit`. With
     `archived_after` only messages with a higher id than that count, and no other words will do.
     `cover` is given a project's id and a text, and returns what the reader sees of it.
@@ -71,6 +73,7 @@ def find(
         group=query.group or group,
         limit=max(1, min(limit, MAX_LIMIT)),
         hits_shown=hits_shown,
+        counted=counted,
         after=read_cursor(cursor),
         now=now,
     )

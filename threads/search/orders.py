@@ -62,6 +62,7 @@ class Wish:
     group: str
     limit: int
     hits_shown: int  # of each thread
+    counted: int  # hits, at most, in the order of time
     after: dict[str, Any]
     now: datetime
 
@@ -105,7 +106,9 @@ def by_time(prepared: Prepared, plan: Plan, wish: Wish) -> Answer:
         counts = Counts.known(_totals(found, is_exact=False))
     else:
         with_titles = plan.reads_titles and not wish.is_by_message
-        further = Further(prepared.connection, plan, lookup, newest_first, with_titles)
+        further = Further(
+            prepared.connection, plan, lookup, newest_first, with_titles, wish.counted
+        )
         counts = further.counts()
     return Answer(found, plan, counts, page.following)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-COUNT_CAP = 1_000  # hits are counted so far; more are told as "1,000+"
+COUNT_CAP = 1_000  # hits are counted so far where nobody says otherwise
 
 
 @dataclass(frozen=True, slots=True)

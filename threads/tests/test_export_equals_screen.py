@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from openpyxl import load_workbook
 from pypdf import PdfReader
 
-from projects.models import Project, Tag
+from projects.models import Project, SiteSettings, Tag
 from threads.exports import EXPORTERS
 from threads.models import Message, MessageSource, Thread
 from threads.tests.factories import NOW, make_message, make_project, make_thread
@@ -129,6 +129,7 @@ def ids_in(content: bytes, form: str) -> list[str]:
 @pytest.mark.timeout(300)
 def test_it_exports_what_the_screen_shows(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search_view, "PAGE_SIZES", (4,))
+    SiteSettings(search_page_size=4).save()
     fill()
     client.force_login(User.objects.create_user("ann"))
 

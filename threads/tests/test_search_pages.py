@@ -214,11 +214,10 @@ def test_a_title_counts_on_top_of_messages() -> None:
     assert page.results[0].title == "<mark>Invoice</mark>"
 
 
-def test_counts_beyond_the_cap_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("threads.search.counting.COUNT_CAP", 7)
+def test_counts_beyond_the_cap_say_so() -> None:
     _numbered(9)
 
-    page = _find("common", sort="newest", limit=3)
+    page = _find("common", sort="newest", limit=3, counted=7)
 
     assert (page.total_messages, page.total_is_exact) == (7, False)
     assert len(page.results) == 3
@@ -331,13 +330,12 @@ def test_an_exact_phrase_leaves_other_forms_out_and_does_not_count_them(sort: st
     assert (page.total_messages, page.total_threads, page.total_is_exact) == (8, 4, True)
 
 
-def test_phrases_beyond_the_cap_count_what_was_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("threads.search.counting.COUNT_CAP", 5)
+def test_phrases_beyond_the_cap_count_what_was_looked_at() -> None:
     for _number in range(4):
         make_conversation("late deliveries")
         make_conversation("late delivery")
 
-    page = _find('"late delivery"', sort="newest", limit=2)
+    page = _find('"late delivery"', sort="newest", limit=2, counted=5)
 
     assert page.total_messages in {2, 3}  # of the newest five
     assert not page.total_is_exact

@@ -15,7 +15,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from projects.models import Project
+from projects.models import Project, SiteSettings
+from projects.models.site import PAGE_SIZES
 from threadhub.lib.ratelimit import limited
 from threads import actions, search
 from threads.actions import note_search
@@ -28,7 +29,6 @@ from threads.views.matches import further_hits_of
 from threads.views.reader import reader
 from threads.views.sidebar import dated, side_bar
 
-PAGE_SIZES = (20, 50, 100)  # threads; the first is the usual
 _PAGE_SIZE_COOKIE = "threadhub_page_size"
 _YEAR_SECONDS = 365 * 24 * 60 * 60
 FURTHER_HITS = 50  # of one thread, unfolded in its result; the others are read there
@@ -108,6 +108,7 @@ def search_page(request: HttpRequest) -> HttpResponse:
             within=projects,
             limit=page_size,
             hits_shown=search.HITS_SHOWN,
+            counted=SiteSettings.current().counted_hits,
             cover=cover_for(reader(request)).text,
             cursor=cursor or None,
             now=now,
@@ -165,7 +166,8 @@ def search_page(request: HttpRequest) -> HttpResponse:
 def _page_size(request: HttpRequest) -> int:
     """Return how many threads the reader wants on a page."""
     asked = request.GET.get("per") or request.COOKIES.get(_PAGE_SIZE_COOKIE)
-    return next((size for size in PAGE_SIZES if str(size) == asked), PAGE_SIZES[0])
+    chosen = next((size for size in PAGE_SIZES if str(size) == asked), None)
+    return chosen or SiteSettings.current().search_page_size
 
 
 def _tags_of(page: search.SearchPage) -> dict[int, list[str]]:
@@ -187,7 +189,8 @@ def counted_facets(request: HttpRequest) -> HttpResponse:
     now, zone = timezone.now(), timezone.get_current_timezone()
     query = parse(text, now=now, zone=zone)
     projects = Project.objects.visible_to(reader(request))
-    counted = facets(query, within=projects, now=now, zone=zone)
+    most = SiteSettings.current().facet_hits
+    counted = facets(query, within=projects, now=now, zone=zone, cap=most)
     context = {
         "q": text,
         "side": side_bar(query, projects=projects, counted=counted),

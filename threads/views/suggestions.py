@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from projects.masking import covered_for
-from projects.models import Project
+from projects.models import Project, SiteSettings
 from threadhub.lib.ratelimit import limited
 from threads.exports.masking import mask
 from threads.models import SavedSearch
@@ -24,8 +24,11 @@ MAX_SAVED = 4  # saved searches among the suggestions
 def suggestions(request: HttpRequest) -> HttpResponse:
     """List how the text in `q` could go on at `position`, and saved searches that it may mean.
 
-    At most three queries. `kind` "search" is one to go to, "part" one to type on from.
+    None where the administrators have switched them off. At most three queries. `kind` "search" is
+    one to go to, "part" one to type on from.
     """
+    if not SiteSettings.current().suggests:
+        return JsonResponse({"results": []})
     text = request.GET.get("q", "")
     position = request.GET.get("position", "")
     at = int(position) if position.isascii() and position.isdigit() and len(position) < 5 else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.core.cache import cache
 from django.utils import timezone
@@ -13,15 +13,20 @@ from threads import sync
 from threads.work.reading import sentence_for
 
 _ROUND = timedelta(seconds=50)  # a round of the refresh ends before the next one begins
+_LAST_ROUND = "refresh-round"
+_MINUTE = timedelta(minutes=1)
+_EARLY = timedelta(seconds=30)  # the queue calls each minute, at times a little sooner
 _MARK_SECONDS = 300  # for so long a round whose worker died keeps others off its connection
 
 
 def refresh_due() -> str:
     """Read what is due, connection by connection."""
     totals = sync.Tally()
-    if not SiteSettings.current().refreshes_automatically:
+    rules, now = SiteSettings.current(), timezone.now()
+    if not rules.refreshes_automatically:
         return _("Smart Refresh is switched off in the settings.")
-    now = timezone.now()
+    if not _is_time(now, every=timedelta(minutes=rules.refresh_minutes)):
+        return _("The next round is not due yet.")
     until = now + _ROUND
     hour = timezone.localtime(now).hour
     for connection in Connection.objects.usable(now).filter(is_refreshed=True).order_by("pk"):
@@ -40,6 +45,15 @@ def refresh_due() -> str:
         totals.messages_new += tally.messages_new
         totals.messages_changed += tally.messages_changed
     return sentence_for(totals)
+
+
+def _is_time(now: datetime, *, every: timedelta) -> bool:
+    """Whether a round may begin; notes that it does."""
+    last = cache.get(_LAST_ROUND)
+    if every > _MINUTE and last is not None and now - last < every - _EARLY:
+        return False
+    cache.set(_LAST_ROUND, now, timeout=None)
+    return True
 
 
 def replan() -> str:
