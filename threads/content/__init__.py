@@ -11,7 +11,7 @@ from threads.content.characters import MAX_PLAIN, plain, safe_link, visible
 from threads.content.code import MAX_SHOWN, pretty_json, warm_up
 from threads.content.kept import Piece, markdown, preformatted, render_many
 from threads.content.markdown import CITE, CITE_END, MAX_MARKDOWN
-from threads.content.markup import fill, joined
+from threads.content.markup import fill, joined, stamp
 from threads.content.matches import Spans, highlight, marked
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "pretty_json",
     "render_many",
     "safe_link",
+    "stamp",
     "visible",
     "warm_up",
 ]

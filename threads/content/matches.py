@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import html
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterable
+from itertools import accumulate
 
 import nh3
 from django.utils.safestring import SafeString, mark_safe
@@ -14,8 +16,12 @@ from threads.content.characters import visible
 # Finds matches in a text: (start, end) pairs in order, none overlapping.
 Spans = Callable[[str], Iterable[tuple[int, int]]]
 _MARKS_ONLY = nh3.Cleaner(tags={"mark"}, attributes={}, link_rel=None)
-_PIECE = re.compile(r"<(?:\"[^\"]*\"|'[^']*'|[^'\">])*>|[^<]+")
-_BLOCK = re.compile(r"</?(?:p|h\d|li|tr|t[dh]|pre|div|blockquote|ul|ol|table)\b|<(?:br|hr)\b")
+_TAG = re.compile(r"""(<[^'">]*(?:(?:"[^"]*"|'[^']*')[^'">]*)*>)""")
+# Of tags inside a line, the frequent ones first; all others stand between lines.
+_INLINE = (
+    *("<span", "</span", "<code", "</code", "<strong", "</strong", "<em", "</em"),
+    *("<a ", "</a", "<s>", "</s>", "<sup", "</sup"),
+)
 
 
 def marked(fragment: str) -> SafeString:
@@ -29,31 +35,30 @@ def highlight(safe_html: str, spans: Spans) -> tuple[SafeString, int]:
     `spans` gets the text without tags, blocks apart by newlines. A match that crosses tags is
     marked in each of its pieces.
     """
-    pieces = _PIECE.findall(safe_html)
-    starts: list[int] = []
-    texts: list[str] = []
-    length = 0
-    for piece in pieces:
-        text = ("\n" if _BLOCK.match(piece) else "") if piece[0] == "<" else html.unescape(piece)
-        starts.append(length)
-        texts.append(text)
-        length += len(text)
-    found = [(start, end) for start, end in spans("".join(texts)) if start < end]
-    if not found:
-        return mark_safe(safe_html), 0  # noqa: S308 - safe as it came
-    made: list[str] = []
-    first = 0
-    for piece, start, text in zip(pieces, starts, texts, strict=True):
-        if piece[0] != "<":
-            while first < len(found) and found[first][1] <= start:
-                first += 1
-        if piece[0] == "<" or first == len(found) or found[first][0] >= start + len(text):
-            made.append(piece)  # as it came: most pieces have no match
-            continue
-        at, index = 0, first
-        while index < len(found) and found[index][0] < start + len(text):
-            begin, end = max(found[index][0] - start, 0), min(found[index][1] - start, len(text))
-            made.append(f"{html.escape(text[at:begin])}<mark>{html.escape(text[begin:end])}</mark>")
-            at, index = end, index + 1
-        made.append(html.escape(text[at:]))
-    return mark_safe("".join(made)), len(found)  # noqa: S308 - the tags as they came, text escaped
+    pieces = _TAG.split(safe_html)  # text, tag, text, …, text
+    shown = pieces.copy()  # what a reader sees of each
+    shown[1::2] = ["" if tag.startswith(_INLINE) else "\n" for tag in pieces[1::2]]
+    if "&" in safe_html:
+        shown[::2] = [html.unescape(text) if "&" in text else text for text in pieces[::2]]
+    found = [(start, end) for start, end in spans("".join(shown)) if start < end]
+    starts = list(accumulate(map(len, shown), initial=0)) if found else []
+    cuts: dict[int, list[tuple[int, int]]] = {}
+    for start, end in found:
+        index = bisect_right(starts, start) - 1
+        while starts[index] < end:
+            cuts.setdefault(index, []).append((start - starts[index], end - starts[index]))
+            index += 1
+    for index, places in cuts.items():
+        if index % 2 == 0:
+            pieces[index] = _with_marks(shown[index], places)
+    return SafeString("".join(pieces)), len(found)  # the tags as they came, marked text escaped
+
+
+def _with_marks(text: str, places: list[tuple[int, int]]) -> str:
+    """Return `text` as HTML, marked at `places`, which may begin before it or end after it."""
+    made, at = [], 0
+    for start, end in places:
+        begin = max(start, at)
+        made.append(f"{html.escape(text[at:begin])}<mark>{html.escape(text[begin:end])}</mark>")
+        at = min(end, len(text))
+    return "".join([*made, html.escape(text[at:])])

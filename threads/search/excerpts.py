@@ -42,6 +42,14 @@ class Marker:
         plain = plain_of(text)
         return all(term.next(text, plain) is not None for term in self._terms)
 
+    def holds_any(self, text: str) -> bool:
+        """Whether a term stands in `text`; looks no further than the first."""
+        text = text[:_READ]
+        if any(term.glance(text) for term in self._terms):
+            return True
+        plain = plain_of(text)
+        return any(term.next(text, plain) is not None for term in self._terms)
+
     def spans(self, text: str) -> list[Span]:
         """Return where terms stand, in order and without overlap."""
         text = text[:_READ]

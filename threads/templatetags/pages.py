@@ -37,40 +37,52 @@ def _ago(minutes: int, language: str) -> str:
     return str(naturaltime(timezone.now() - timedelta(minutes=minutes)))
 
 
+class Clock:
+    """Shows times to one reader; asks for the time, the zone and the language once."""
+
+    def __init__(self) -> None:
+        self._now, self._zone = timezone.now(), timezone.get_current_timezone()
+        self._language = get_language() or ""
+
+    def moment(self, value: datetime, *, with_time: bool = False) -> SafeString:
+        """Show how long ago for a week, then the date; exact time and zone in the title."""
+        local, ago = value.astimezone(self._zone), self._now - value
+        if abs(ago) >= _RELATIVE_FOR:
+            words = _date_words(local.date(), self._language)
+            shown = f"{words}, {local:%H:%M}" if with_time else words
+        elif abs(ago) < timedelta(minutes=1):
+            shown = str(naturaltime(value))
+        else:
+            shown = _ago(int(ago / timedelta(minutes=1)), self._language)
+        return content.fill(
+            '<time datetime="{}" title="{} {}">{}</time>',
+            value.astimezone(UTC).isoformat(timespec="seconds"),
+            local.replace(tzinfo=None).isoformat(" ", "seconds"),
+            local.tzname() or "",
+            shown,
+        )
+
+    def exact(self, value: datetime) -> SafeString:
+        """Show date, time and zone."""
+        local = value.astimezone(self._zone)
+        return content.fill(
+            '<time datetime="{}">{} {}</time>',
+            value.astimezone(UTC).isoformat(timespec="seconds"),
+            f"{local:%Y-%m-%d %H:%M}",
+            local.tzname() or "",
+        )
+
+
 @register.simple_tag
 def moment(value: datetime | None, *, with_time: bool = False) -> SafeString | str:
     """Show a time: how long ago for a week, then the date; exact time and zone in the title."""
-    if value is None:
-        return "—"
-    local, language = timezone.localtime(value), get_language() or ""
-    ago = timezone.now() - value
-    if abs(ago) >= _RELATIVE_FOR:
-        words = _date_words(local.date(), language)
-        shown = f"{words}, {local:%H:%M}" if with_time else words
-    elif abs(ago) < timedelta(minutes=1):
-        shown = str(naturaltime(value))
-    else:
-        shown = _ago(int(ago / timedelta(minutes=1)), language)
-    return content.fill(
-        '<time datetime="{}" title="{}">{}</time>',
-        value.astimezone(UTC).isoformat(timespec="seconds"),
-        f"{local:%Y-%m-%d %H:%M:%S} {local.tzname()}",
-        shown,
-    )
+    return "—" if value is None else Clock().moment(value, with_time=with_time)
 
 
 @register.simple_tag
 def exact_moment(value: datetime | None) -> SafeString | str:
     """Show a time as date, time and zone, in the reader's zone."""
-    if value is None:
-        return "—"
-    local = timezone.localtime(value)
-    return content.fill(
-        '<time datetime="{}">{} {}</time>',
-        value.astimezone(UTC).isoformat(timespec="seconds"),
-        f"{local:%Y-%m-%d %H:%M}",
-        local.tzname() or "",
-    )
+    return "—" if value is None else Clock().exact(value)
 
 
 @register.filter

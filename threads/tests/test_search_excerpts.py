@@ -77,6 +77,13 @@ def test_it_takes_any_text(query: str, text: str) -> None:
     assert snippet.count("<mark>") == snippet.count("</mark>")
 
 
+@given(st.text(alphabet="aAbé 字-_"), st.text(alphabet="aAbé 字-_"))
+def test_it_knows_whether_there_is_anything_to_mark(query: str, text: str) -> None:
+    marker = _marker(query)
+
+    assert marker.holds_any(text) == bool(marker.spans(text))
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

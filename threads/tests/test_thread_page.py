@@ -222,7 +222,7 @@ def test_it_says_what_became_of_a_message_and_its_thread(client: Client) -> None
     page = page_of(client, thread)
 
     assert "no longer has this thread" in page
-    assert "removed at the source" in message_html(page, 1)
+    assert 'removed at the source <time datetime="' in message_html(page, 1)
     assert "changed" in message_html(page, 2)
     assert "↓1,234" in message_html(page, 2)
     assert "Call back" in page

@@ -8,35 +8,44 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import groupby
 
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from threads import content
-from threads.content import fill, joined
+from threads.content import fill, joined, stamp
 from threads.models import Message
-from threads.templatetags.pages import exact_moment, moment, number
+from threads.templatetags.pages import Clock, number
 from threads.views.shown import Part, Row, Source, parts_of, preview
 
 _ICON = '<svg class="icon" aria-hidden="true"><use href="#i-{}"/></svg>'
 _LINK = '<a href="{}" rel="nofollow noopener noreferrer">{}</a>'
 _NOTHING = SafeString("")
-_CARD = (
-    '<article class="card msg {colour}{gone}" id="m-{position}" aria-labelledby="who-{position}">\n'
-    '<header><h2 id="who-{position}" class="who role-{colour}">'
+_WHO = (
+    '<h2 id="who-{n}" class="who role-{colour}">'
     '<svg class="icon" aria-hidden="true"><use href="#i-{icon}"/></svg>{role}</h2>'
-    "{speaker}{marks}</header>\n{body}</article>\n"
+)
+_CARD = (
+    '<article class="card msg {colour}{gone}" id="m-{n}" aria-labelledby="who-{n}">\n<header>'
+    + _WHO
 )
 _FOLDED = (
-    '<article class="card msg aside {colour}{gone}" id="m-{position}"'
-    ' aria-labelledby="who-{position}">\n<details{is_open}><summary>'
-    '<svg class="arrow" aria-hidden="true"><use href="#i-arrow"/></svg>'
-    '<h2 id="who-{position}" class="who role-{colour}">'
-    '<svg class="icon" aria-hidden="true"><use href="#i-{icon}"/></svg>{role}</h2>'
+    '<article class="card msg aside {colour}{gone}" id="m-{n}" aria-labelledby="who-{n}">\n'
+    "<details{is_open}><summary>"
+    '<svg class="arrow" aria-hidden="true"><use href="#i-arrow"/></svg>' + _WHO
+)
+_FOLDED_END = (
     '{name}<span class="preview" dir="auto">{preview}</span>'
     '<span class="number">#{position}</span></summary>\n'
     "<div><header>{marks}</header>{body}</div></details></article>\n"
+)
+_OWN_LINKS = (
+    '<a class="knob" href="{base}{n}/" title="{source}">'
+    '<svg class="icon" aria-hidden="true"><use href="#i-braces"/></svg>'
+    '<span class="vh">{source}</span></a>'
+    '<a class="number" href="{base}#m-{n}" data-link title="{link}">#{n}</a>'
 )
 _LINE = '<div class="msg-line" id="m-{}"><p class="event"><span dir="auto">{}</span></p></div>\n'
 _JUMP = (
@@ -84,10 +93,11 @@ def stretches(rows: Iterable[Row], reading: Reading) -> list[Stretch]:
     read = [(row, *parts_of(row)) for row in rows if not row.is_line]
     pieces = [part.piece for _row, parts, _sources in read for part in parts if part.piece]
     rendered = iter(content.render_many(pieces))
-    bodies = {
-        row.position: _body(parts, sources, rendered, reading) for row, parts, sources in read
-    }
     cards = _Cards(reading)
+    bodies = {
+        row.position: _body(parts, sources, rendered, reading, is_hit=row.position in cards.order)
+        for row, parts, sources in read
+    }
     made = []
     for branch, members in groupby(rows, key=lambda row: row.branch):
         group = list(members)
@@ -101,16 +111,23 @@ def stretches(rows: Iterable[Row], reading: Reading) -> list[Stretch]:
 
 
 class _Cards:
-    """Makes the cards of one page; the words of its language are looked up once."""
+    """Makes the cards of one page; what they repeat is made once, in the page's language."""
 
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
         self.order = {position: index for index, position in enumerate(reading.hits)}
         self._looks = _looks()
+        self._clock = Clock()
+        self._beginnings: dict[tuple[str, ...], Callable[[int], SafeString]] = {}
         self._previous, self._next = _("Previous hit"), _("Next hit")
-        self._source, self._link = _("As it was received"), _("Link to this message")
         self._tokens = _("Tokens in and out")
         self._times = dict(Message.TimeSource.choices)
+        words = {"source": _("As it was received"), "link": _("Link to this message")}
+        self._own_links = (
+            stamp(_OWN_LINKS, base=reading.base, **words)
+            if reading.base
+            else stamp('<span class="number">#{n}</span>')
+        )
 
     def line(self, row: Row) -> SafeString:
         """Return an event between messages."""
@@ -122,28 +139,16 @@ class _Cards:
         return fill(_LINE, row.position, words)
 
     def card(self, row: Row, body: SafeString) -> SafeString:
-        looks = self._looks
-        role, icon, colour = (
-            looks.get(row.kind) or looks.get(row.role) or looks[Message.Role.UNKNOWN]
-        )
-        common = {
-            "position": row.position,
-            "role": role,
-            "icon": icon,
-            "colour": colour or row.role,
-            "gone": " removed" if row.removed_at else "",
-            "marks": self._marks(row),
-            "body": body,
-        }
         if row.is_aside:
             is_open = self._reading.is_unfolded or row.position in self.order
             name = fill("<code>{}</code>", content.plain(row.name, 60)) if row.name else ""
-            return fill(
-                _FOLDED,
-                **common,
-                is_open=SafeString(" open") if is_open else "",
+            return self._beginning(row, _FOLDED, " open" if is_open else "") + fill(
+                _FOLDED_END,
                 name=name,
                 preview=preview(row),
+                position=row.position,
+                marks=self._marks(row),
+                body=body,
             )
         speaker = self._reading.names.get(row.assistant_id or 0) or row.name
         said: SafeString | str = ""
@@ -151,26 +156,32 @@ class _Cards:
             said = fill('<span dir="auto">{}</span>', content.plain(speaker, 60))
         if not body:
             said = fill("{}<span>{}</span>", said, _("No text"))
-        return fill(_CARD, **common, speaker=said)
+        beginning = self._beginning(row, _CARD)
+        return fill("{}{}{}</header>\n{}</article>\n", beginning, said, self._marks(row), body)
+
+    def _beginning(self, row: Row, template: str, is_open: str = "") -> SafeString:
+        """Return a card up to the role's name; rows that look alike share one."""
+        looks = self._looks
+        role, icon, colour = (
+            looks.get(row.kind) or looks.get(row.role) or looks[Message.Role.UNKNOWN]
+        )
+        gone = " removed" if row.removed_at else ""
+        key = (template, role, colour or row.role, gone, is_open)
+        if key not in self._beginnings:
+            self._beginnings[key] = stamp(
+                template, role=role, icon=icon, colour=key[2], gone=gone, is_open=is_open
+            )
+        return self._beginnings[key](row.position)
 
     def _marks(self, row: Row) -> SafeString:
         """Return what stands at the right: badges, the time, links to hits and to the source."""
-        base = self._reading.base
-        here = fill('<span class="number">#{}</span>', row.position)
-        if base:
-            here = fill(
-                '<a class="knob" href="{0}{1}/" title="{2}">'
-                '<svg class="icon" aria-hidden="true"><use href="#i-braces"/></svg>'
-                '<span class="vh">{2}</span></a>'
-                '<a class="number" href="{0}#m-{1}" data-link title="{3}">#{1}</a>',
-                base,
-                row.position,
-                self._source,
-                self._link,
-            )
-        when = moment(row.created_at, with_time=True) if row.created_at else ""
+        when = self._clock.moment(row.created_at, with_time=True) if row.created_at else ""
         return fill(
-            '<div class="marks">{}{}{}{}</div>', self._badges(row), when, self._jumps(row), here
+            '<div class="marks">{}{}{}{}</div>',
+            self._badges(row),
+            when,
+            self._jumps(row),
+            self._own_links(row.position),
         )
 
     def _jumps(self, row: Row) -> SafeString:
@@ -192,11 +203,9 @@ class _Cards:
         """Say what became of a message, its model and what it cost; most have little of it."""
         made = _NOTHING
         if row.removed_at:
-            words = _("removed at the source %(when)s") % {"when": exact_moment(row.removed_at)}
-            made += _badge(words, "warn")
+            made += self._event(_("removed at the source %(when)s"), row.removed_at)
         if row.edited_at:
-            words = _("changed %(when)s") % {"when": exact_moment(row.edited_at)}
-            made += _badge(words, "warn")
+            made += self._event(_("changed %(when)s"), row.edited_at)
         if row.is_hidden:
             made += _badge(_("hidden by its system"))
         if not row.is_final:
@@ -214,9 +223,15 @@ class _Cards:
             made += fill("<span>{}</span>", self._times.get(row.time_source, ""))
         return made
 
+    def _event(self, words: str, when: datetime) -> SafeString:
+        """Return a badge with a time in the place of %(when)s."""
+        before, _place, after = words.partition("%(when)s")
+        exact = self._clock.exact(when)
+        return fill('<span class="badge warn">{}{}{}</span>', before, exact, after)
 
-def _badge(words: str, colour: str = "") -> SafeString:
-    return fill('<span class="badge {}">{}</span>', colour, words)
+
+def _badge(words: str) -> SafeString:
+    return fill('<span class="badge">{}</span>', words)
 
 
 def _looks() -> dict[str, tuple[str, str, str]]:
@@ -235,13 +250,18 @@ def _looks() -> dict[str, tuple[str, str, str]]:
 
 
 def _body(
-    parts: list[Part], sources: list[Source], rendered: Iterator[SafeString], reading: Reading
+    parts: list[Part],
+    sources: list[Source],
+    rendered: Iterator[SafeString],
+    reading: Reading,
+    *,
+    is_hit: bool,
 ) -> SafeString:
-    made = _NOTHING
+    made, spans = _NOTHING, reading.spans
     for part in parts:
         html = next(rendered) if part.piece else _NOTHING
-        if reading.spans is not None and part.piece and any(reading.spans(part.piece[1])):
-            html, _count = content.highlight(html, reading.spans)
+        if spans is not None and part.piece and (is_hit or any(spans(part.piece[1]))):
+            html, _count = content.highlight(html, spans)
         made += _part(part, html, reading)
     if parts:
         made = fill('<div class="prose" dir="auto">{}</div>\n', made)

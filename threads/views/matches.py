@@ -48,13 +48,13 @@ def hits_in(thread: Thread, query: Query) -> tuple[int, ...]:
     Tool calls count as well. One query for a short thread; for a long one two to ask the index
     where its words are, and one for each 500 texts that have some.
     """
-    spans = spans_of(query)
-    if spans is None or query.expression is None:
+    if not query.terms or query.expression is None:
         return ()
+    holds_any = Marker(query.terms).holds_any
     test = _test_of(query.expression)
     hits, partial = [], []
     for position, text, role, created_at in _candidates(thread, query):
-        if next(iter(spans(text)), None) is None:
+        if not holds_any(text):
             continue
         partial.append(position)
         if test(text, role, created_at):
@@ -132,8 +132,8 @@ def _test_of(node: Node) -> _Test:  # noqa: PLR0911 - one line for each kind of 
         case ThreadGroup(child):
             return _test_of(child)
         case Word() | Phrase() | Prefix() | Token():
-            marker = Marker([node])
-            return lambda text, role, created_at: bool(marker.spans(text))
+            holds = Marker([node]).holds_any
+            return lambda text, role, created_at: holds(text)
         case Filter("role", values):
             return lambda text, role, created_at: role in values
         case DateRange() if node.field != "created":
