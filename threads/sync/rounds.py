@@ -36,6 +36,8 @@ _PLANNED_BY = (
     *("pk", "last_message_timestamp", "created_at", "last_synced_at", "session_count"),
     "refresh_not_before",
 )
+# Not over what a sync has written since: then it is not due any more.
+_PUT_OFF = "UPDATE threads_thread SET next_refresh_at = %s WHERE id = %s AND next_refresh_at <= %s"
 _PLAN = "UPDATE threads_thread SET next_refresh_at = %s WHERE id = %s AND last_synced_at = %s"
 KeepGoing = Callable[[Tally], bool]
 
@@ -126,7 +128,7 @@ def refresh_connection(connection: Connection, *, now: datetime, keep_going: Kee
         chosen,
         trigger=SyncRun.Trigger.SCHEDULE,
         share=share,
-        left_alone=len(plan.later),
+        left_alone=plan.left_alone,
         keep_going=keep_going,
     )
 
@@ -176,13 +178,13 @@ def list_connection(
 
 def put_off(later: Mapping[int, float], *, now: datetime) -> None:
     """Write when to look again at those that were due and not chosen, in seconds from now."""
-    same: dict[float, list[int]] = {}
-    for pk, wait in later.items():
-        same.setdefault(wait, []).append(pk)
-    with transaction.atomic():
-        for wait, pks in same.items():
-            due_at = now + timedelta(seconds=wait)
-            Thread.objects.filter(pk__in=pks).update(next_refresh_at=due_at)
+    if not later:
+        return
+    adapt = database.ops.adapt_datetimefield_value
+    until = adapt(now)
+    rows = [(adapt(now + timedelta(seconds=wait)), pk, until) for pk, wait in sorted(later.items())]
+    with transaction.atomic(), database.cursor() as cursor:
+        cursor.executemany(_PUT_OFF, rows)
 
 
 def replan(*, now: datetime) -> tuple[int, int]:

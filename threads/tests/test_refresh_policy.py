@@ -179,6 +179,30 @@ def test_it_leaves_in_place_what_was_not_due_yet() -> None:
     assert (plan.keys, plan.later) == ([2], {})
 
 
+def test_it_moves_nothing_that_the_next_round_looks_at_anyhow() -> None:
+    worthy = [look(key, age=60.0, since=HOUR + key) for key in range(4)]
+    others = [look(9, age=DAY, since=60.0, is_due=False)]
+
+    alone, crowded = (
+        refresh.plan_round(new=[], overdue=[], pool=pool, calls=1, threshold=1.0, seconds=60.0)
+        for pool in (worthy + others, worthy)
+    )
+
+    # What waits behind a pool that is due to its end must get its turn.
+    assert (alone.later, list(crowded.later.values())) == ({}, [60.0] * 3)
+    assert alone.left_alone == crowded.left_alone == 3
+
+
+def test_it_moves_a_bounded_number_and_those_that_wait_longest_first() -> None:
+    pool = [look(key, age=(1 + key) * DAY, since=60.0) for key in range(200)]
+
+    plan = refresh.plan_round(new=[], overdue=[], pool=pool, calls=4, threshold=50.0, lowest=50.0)
+
+    assert (plan.keys, plan.left_alone) == ([], 200)
+    assert 0 < len(plan.later) < 50
+    assert min(plan.later) > 100
+
+
 def test_it_spends_no_call_below_the_lowest_threshold() -> None:
     pool = [look(1, age=DAY, since=90.0)]
 

@@ -14,7 +14,8 @@ from django.utils import timezone
 from projects.models import Connection
 from threads import refresh, sync, tasks
 from threads.models import SyncRun, Thread
-from threads.sync import BudgetSpent, CallBudget
+from threads.sync import BudgetSpent, CallBudget, rounds
+from threads.sync.rounds import put_off
 from threads.tests.factories import NOW, make_connection, make_thread
 from threads.tests.openai_server import OpenAIServer, text_item
 
@@ -190,19 +191,43 @@ def test_it_chooses_along_the_indexes_whatever_the_number_of_threads() -> None:
     sync.choose(connection, calls=1, now=NOW)
 
     with CaptureQueriesContext(database) as queries:
-        sync.choose(connection, calls=5, now=NOW)
+        plan = sync.choose(connection, calls=5, now=NOW)
+        put_off(plan.later, now=NOW)
 
-    # The rates were known. Those that are new, those that were forgotten, those that are due.
-    assert len(queries) == 3
+    # The rates were known. Those that are new, those that were forgotten, those that are due; and
+    # one statement for all that move back.
+    chosen, moved = queries.captured_queries[:3], queries.captured_queries[3:]
+    assert sum("UPDATE" in query["sql"] for query in moved) == 1
     if database.vendor == "sqlite":
-        with database.cursor() as cursor:
-            plans = []
-            for query in queries.captured_queries:
-                cursor.execute(f"EXPLAIN QUERY PLAN {query['sql']}")
-                plans.append(" ".join(row[3] for row in cursor.fetchall()))
+        plans = [plan_of(query["sql"]) for query in chosen]
         assert "thread_due" in plans[2]
-        assert all("thread_longest_unsynced" in plan for plan in plans[:2])
-        assert all("TEMP B-TREE" not in plan for plan in plans)
+        assert all("thread_longest_unsynced" in each for each in plans[:2])
+        statement = rounds._PUT_OFF.replace("%s", "1")
+        plans.append(plan_of(statement))
+        assert "INTEGER PRIMARY KEY" in plans[3]
+        assert all("TEMP B-TREE" not in each and "SCAN" not in each for each in plans)
+
+
+def plan_of(sql: str) -> str:
+    with database.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
+        return " ".join(row[3] for row in cursor.fetchall())
+
+
+def test_it_does_not_move_back_what_was_read_meanwhile() -> None:
+    connection = make_connection()
+    read, other = (
+        silent(connection, name, said=timedelta(days=1), read=timedelta(hours=1))
+        for name in ("read", "other")
+    )
+    Thread.objects.filter(pk=read.pk).update(next_refresh_at=NOW + timedelta(minutes=2))
+
+    put_off({read.pk: 900.0, other.pk: 900.0}, now=NOW)
+
+    read.refresh_from_db()
+    other.refresh_from_db()
+    assert read.next_refresh_at == NOW + timedelta(minutes=2)
+    assert other.next_refresh_at == NOW + timedelta(minutes=15)
 
 
 def test_it_reads_what_is_due_and_keeps_the_ledger(server: OpenAIServer) -> None:
