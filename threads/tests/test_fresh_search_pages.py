@@ -114,6 +114,7 @@ def test_a_visitor_answers_and_waits(client: Client) -> None:
     page = client.get(response["Location"]).content.decode()
     assert "Waiting" in page
     assert '<noscript><p class="tail"><a href="?follow=1">' in page
+    assert '<noscript><meta http-equiv="refresh" content="3; url=?follow=1"></noscript>' in page
     assert "refund" in client.get("/fresh-searches/").content.decode()
 
 

@@ -314,3 +314,23 @@ def test_it_shows_tags_and_says_how_many_of_the_readers_projects_were_searched(
     assert "<li>1 project</li>" not in visitor
     assert "<li>1 project</li>" in reader  # not that there is another one
     assert "2 projects" not in visitor + reader
+
+
+def test_it_says_what_a_hit_has_and_what_it_cost(client: Client) -> None:
+    thread = make_thread(title="Lamp", message_count=2, item_count=5, total_tokens=1_900)
+    has = Message.Feature.FILE | Message.Feature.REFUSAL
+    make_message(thread, "the lamp", features=has, input_tokens=1_234, output_tokens=56)
+    make_message(thread, "a lamp of which nothing is known")
+
+    page = page_of(client, "lamp")
+
+    first, second = page.split('<li>\n  <a href="/threads/')[1:3]
+    if "nothing is known" in first:
+        first, second = second, first
+    assert re.search(r">\s*file</span>", first)
+    assert re.search(r">\s*refusal</span>", first)
+    assert "↑1,234 ↓56" in first
+    assert "refusal" not in second
+    assert "↑" not in second
+    assert "1,900 tokens" in page
+    assert "(5 items with tool calls and reasoning)" in page

@@ -25,6 +25,7 @@ from threads.models import Thread
 from threads.search.facets import facets
 from threads.search.offers import offers
 from threads.search.query import Notice, Query, editing, parse
+from threads.views.badges import thread_badges, with_badges
 from threads.views.matches import further_hits_of
 from threads.views.reader import reader
 from threads.views.sidebar import dated, side_bar
@@ -121,7 +122,8 @@ def search_page(request: HttpRequest) -> HttpResponse:
     is_whole = bool(page.results) and page.ranking in {"exact", "newest", "question"}
     parts = editing.chips(query)
     chips = [chip for chip in parts if chip.field]
-    tags = _tags_of(page)
+    badges = thread_badges(result.thread.pk for result in page.results)
+    marked = with_badges(hit for result in page.results for hit in result.hits)
     context = {
         "section": "search",
         "q": text,
@@ -129,9 +131,11 @@ def search_page(request: HttpRequest) -> HttpResponse:
         "rows": [
             (
                 result,
+                [marked[hit.pk] for hit in result.hits],
                 result.hit_count - len(result.hits),
                 "-".join(str(hit.position) for hit in result.hits),
-                tags.get(result.thread.pk, ()),
+                badges.get(result.thread.pk),
+                max(0, result.thread.item_count - result.thread.message_count),
             )
             for result in page.results
         ],
@@ -168,17 +172,6 @@ def _page_size(request: HttpRequest) -> int:
     asked = request.GET.get("per") or request.COOKIES.get(_PAGE_SIZE_COOKIE)
     chosen = next((size for size in PAGE_SIZES if str(size) == asked), None)
     return chosen or SiteSettings.current().search_page_size
-
-
-def _tags_of(page: search.SearchPage) -> dict[int, list[str]]:
-    """Return the names of the tags of the page's threads; one query."""
-    tagged = Thread.tags.through.objects.filter(
-        thread_id__in=[result.thread.pk for result in page.results]
-    )
-    names: dict[int, list[str]] = {}
-    for thread_id, name in tagged.order_by("tag__name").values_list("thread_id", "tag__name"):
-        names.setdefault(thread_id, []).append(name)
-    return names
 
 
 @require_GET
@@ -219,7 +212,7 @@ def further_hits(request: HttpRequest, thread_id: str) -> HttpResponse:
     context = {
         "q": text,
         "thread": thread,
-        "hits": hits[:FURTHER_HITS],
+        "hits": with_badges(hits[:FURTHER_HITS]).values(),
         "is_all": len(hits) <= FURTHER_HITS,
     }
     return render(request, "threads/_further.html", context)
