@@ -269,6 +269,24 @@ def _set_state(connection: Connection, state: str, reason: str, *, now: datetime
     connection.save(update_fields=["state", "state_reason", "checked_at"])
 
 
+def _pause(connection: Connection, error: Throttled, *, now: datetime) -> bool:
+    """Pause after a 429. False when another one has begun a pause that is still on.
+
+    Sixteen calls may be out when the server has had enough: half the rate for each of them would
+    leave none of it after one such moment.
+    """
+    until = refresh.pause_until(error.retry_after_seconds, now=now)
+    before = connection.paused_until
+    is_first = before is None or before <= now
+    connection.paused_until = until if before is None else max(before, until)
+    if is_first:
+        connection.accepted_rate = refresh.slower(
+            connection.accepted_rate, full=connection.calls_per_minute
+        )
+    connection.save(update_fields=["paused_until", "accepted_rate"])
+    return is_first
+
+
 def write_connection_error(connection: Connection, error: SourceError, *, now: datetime) -> bool:
     """Note on the connection what went wrong. True when it concerns all of its threads."""
     message = str(error)
@@ -276,11 +294,8 @@ def write_connection_error(connection: Connection, error: SourceError, *, now: d
         case Throttled(is_permanent=True):
             _set_state(connection, Connection.State.EXHAUSTED, message, now=now)
         case Throttled():
-            connection.paused_until = refresh.pause_until(error.retry_after_seconds, now=now)
-            connection.accepted_rate = refresh.slower(
-                connection.accepted_rate, full=connection.calls_per_minute
-            )
-            connection.save(update_fields=["paused_until", "accepted_rate"])
+            if not _pause(connection, error, now=now):
+                return True
         case Denied():
             _set_state(connection, Connection.State.DENIED, message, now=now)
         case Retired():

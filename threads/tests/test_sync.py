@@ -325,6 +325,21 @@ def test_it_pauses_a_connection_that_was_told_too_many_calls(server: OpenAIServe
     assert (thread.last_synced_at, thread.refresh_failures) == (None, 0)
 
 
+def test_it_slows_down_once_for_calls_that_were_out_together(server: OpenAIServer) -> None:
+    connection = connect(server, calls_per_minute=600)
+    names = [f"conv_{number}" for number in range(8)]
+    for name in names:
+        server.add_conversation(name, items(name, 1))
+    ids = register(connection, *names)
+    server.fail("429")
+
+    run(connection, ids)
+
+    connection.refresh_from_db()
+    assert server.count() == 8
+    assert connection.accepted_rate == 300.0
+
+
 def test_it_keeps_the_pages_that_came_before_the_failure(server: OpenAIServer) -> None:
     connection = connect(server)
     server.add_conversation("conv_long", items("conv_long", 350))
