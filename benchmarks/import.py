@@ -5,8 +5,8 @@
 
 The first imports long and short messages in threads of 20 and of 4, and beside each import, in
 the same run, a bare `executemany` writes the same rows into the same tables with the same
-triggers. The second makes a file of that size and tells how much memory its import takes at
-most, ten times on the way.
+triggers. The second makes a file of that size, of the same long messages and now and then a
+pasted file, and tells how much memory its import takes at most, ten times on the way.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ WORDS = [
     *("account", "password", "invoice", "blue", "green", "café", "退款", "訂單", "delivery"),
 ]
 LONG, SHORT = (20, 120), (2, 14)  # words a message: some 400 bytes of text, and 50
-_LARGE_TEXT = 10_000  # bytes in hexadecimal digits after a few words, as of a pasted file
+_PASTED = 10_000  # bytes in hexadecimal digits after a few words
 _FORMS = ("jsonl", "chatgpt", "chatgpt-split")
 
 
@@ -197,7 +197,9 @@ def _large(folder: Path, size: int, form: str, *, is_dry_run: bool) -> None:
             reader(path)(path), project=project, now=timezone.now(), report=report, keep_going=show
         )
     )
-    print(f"{report}\n{seconds:.0f} CPU seconds; {_peak():.0f} MiB resident at most")
+    messages = report.messages_new
+    print(f"{report}\n{seconds:.0f} CPU seconds, {messages / seconds:,.0f} messages a second")
+    print(f"{_peak():.0f} MiB resident at most")
 
 
 def _resident() -> float:
@@ -210,11 +212,11 @@ def _peak() -> float:
 
 
 def _texts() -> list[str]:
+    """Return 997 texts, a prime number, so that threads begin with different ones."""
     chance = random.Random(2)  # noqa: S311 - the same file every time
-    return [
-        f"{' '.join(chance.choices(WORDS, k=40))} {chance.randbytes(_LARGE_TEXT).hex()}"
-        for _ in range(50)
-    ]
+    texts = [" ".join(chance.choices(WORDS, k=chance.randint(*LONG))) for _ in range(987)]
+    pasted = [f"{text} {chance.randbytes(_PASTED).hex(' ', 16)}" for text in texts[:10]]
+    return chance.sample(texts + pasted, 997)
 
 
 def _write_jsonl(path: Path, size: int) -> int:

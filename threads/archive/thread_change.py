@@ -20,6 +20,9 @@ from threads.models.thread import Store
 from threads.sources import BESIDE, RemoteMessage, RemoteThread
 
 Name = Callable[[str], int]  # an assistant's primary key by the store's id
+# Plain values: Django makes the list anew each time it is asked.
+_STORES = frozenset(Store.values)
+_STATES = frozenset(Thread.UpstreamState.values)
 
 
 class ThreadChange:
@@ -146,7 +149,7 @@ class ThreadChange:
             thread.metadata = clean.value(metadata) or thread.metadata
             thread.created_at = remote.created_at or thread.created_at
             thread.model = clean.line(remote.model, 120) or thread.model
-            if remote.upstream_state in Thread.UpstreamState.values:
+            if remote.upstream_state in _STATES:
                 thread.upstream_state = remote.upstream_state
             if remote.assistant_id:
                 thread.assistant_id = assistant(remote.assistant_id)
@@ -240,14 +243,24 @@ def _new_thread(delivery: Delivery, origin: Origin) -> Thread:
         store: str = origin.connection.store
     else:
         named = "" if delivery.remote is None else delivery.remote.store
-        store = named if named in Store.values else Store.IMPORT
-    return Thread(
-        project=origin.project,
-        external_id=delivery.external_id,
-        connection=origin.connection,
-        store=store,
-        archived_at=origin.now,
-    )
+        store = named if named in _STORES else Store.IMPORT.value
+    columns = _defaults() | {
+        "external_id": delivery.external_id,
+        "store": store,
+        "archived_at": origin.now,
+    }
+    thread = Thread(*columns.values())
+    thread.project, thread.connection = origin.project, origin.connection
+    return thread
+
+
+def _defaults() -> dict[str, Any]:
+    """Return the columns of an empty thread, in order.
+
+    To make it from the names it is given takes four times as long: every other column is asked
+    for its default then, which is the half of storing a short thread from a file.
+    """
+    return _CONSTANT | {column.attname: column.get_default() for column in _MADE}
 
 
 def _time_of(content: rows.Content) -> datetime | None:
@@ -262,3 +275,5 @@ def _columns(thread: Thread) -> dict[str, Any]:
 _THREAD_COLUMNS = [
     column.attname for column in Thread._meta.concrete_fields if not column.primary_key
 ]
+_CONSTANT = {column.attname: column.get_default() for column in Thread._meta.concrete_fields}
+_MADE = [column for column in Thread._meta.concrete_fields if callable(column.default)]

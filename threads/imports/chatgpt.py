@@ -141,9 +141,9 @@ def _read(conversation: Any) -> tuple[RemoteThread, tuple[RemoteMessage, ...], l
     taken: set[str] = set()
     for number, branch in enumerate(branches_of(nodes, _text(conversation.get("current_node")))):
         for node in branch:
-            made = _message(node, taken, left_out)
+            made = _message(node, number, taken, left_out)
             if made is not None:
-                messages.append(replace(made, branch=number))
+                messages.append(made)
     created_at = moment(conversation.get("create_time"))
     metadata = {
         name: str(conversation[name])
@@ -161,10 +161,10 @@ def _read(conversation: Any) -> tuple[RemoteThread, tuple[RemoteMessage, ...], l
     return thread, tuple(messages), left_out
 
 
-def _message(node: Node, taken: set[str], left_out: list[str]) -> RemoteMessage | None:
+def _message(node: Node, branch: int, taken: set[str], left_out: list[str]) -> RemoteMessage | None:
     if node.item.get("message") is None:
         return None  # the root, as a rule
-    message = message_of(node)
+    message = message_of(node, branch=branch)
     if message is None:
         left_out.append(node.id)
         return None

@@ -20,16 +20,17 @@ _ASSET = re.compile(r"[a-z-]+://(?:[^#?]*/)?([A-Za-z0-9_.-]{1,200})")
 _HIDDEN_TYPES = {"user_editable_context", "model_editable_context"}
 _REASONING_TYPES = {"thoughts", "reasoning_recap"}
 _EVENT_TYPES = {"app_pairing_content"}
+_raw = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def without_marks(text: str) -> str:
     """Return `text` without the marks of citations; the raw JSON keeps them."""
     if "\ue200" in text or "†" in text:
         text = _MARKS.sub("", text)
-    return _STRAY_MARKS.sub("", text)
+    return text if text.isascii() else _STRAY_MARKS.sub("", text)
 
 
-def message_of(node: Node) -> RemoteMessage | None:
+def message_of(node: Node, *, branch: int) -> RemoteMessage | None:
     """Return the node's message; None when it is not one."""
     message = node.item.get("message")
     if not isinstance(message, dict):
@@ -63,7 +64,8 @@ def message_of(node: Node) -> RemoteMessage | None:
         or type_ in _HIDDEN_TYPES,
         created_at=(created_at := moment(message.get("create_time"))),
         time_source="given" if created_at else "unknown",
-        raw=json.dumps(node.item, ensure_ascii=False, separators=(",", ":")),
+        branch=branch,
+        raw=_raw(node.item),
     )
 
 

@@ -25,7 +25,13 @@ _ID_LENGTH = 10
 
 
 def new_short_id() -> str:
-    return "".join(secrets.choice(_ID_LETTERS) for _ in range(_ID_LENGTH))
+    """Return an id at random. The system is asked for its random bits once, not for each letter."""
+    number = secrets.randbelow(len(_ID_LETTERS) ** _ID_LENGTH)
+    letters = []
+    while len(letters) < _ID_LENGTH:
+        number, letter = divmod(number, len(_ID_LETTERS))
+        letters.append(_ID_LETTERS[letter])
+    return "".join(letters)
 
 
 class Store(models.TextChoices):
