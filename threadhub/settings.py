@@ -173,6 +173,7 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "threadhub.lib.uploads.UploadLimitMiddleware",  # before who reads the form for its token
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -211,6 +212,12 @@ SILENCED_SYSTEM_CHECKS = [
 # --- data -------------------------------------------------------------------
 THREADHUB_DATA_DIR = BASE_DIR / env.str("THREADHUB_DATA_DIR", default="var")
 THREADHUB_DATA_DIR.mkdir(parents=True, exist_ok=True)
+# Files to import, in megabytes; what is larger is imported by a command.
+THREADHUB_MAX_UPLOAD_MB = env.int("THREADHUB_MAX_UPLOAD_MB", default=4096)
+THREADHUB_UPLOAD_PAGES = ["admin:threads_import"]
+# Not /tmp: in many containers that is memory.
+FILE_UPLOAD_TEMP_DIR = THREADHUB_DATA_DIR / "imports"
+FILE_UPLOAD_TEMP_DIR.mkdir(exist_ok=True)
 
 DATABASES: dict[str, Any] = {
     "default": env.db(
