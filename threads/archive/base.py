@@ -56,6 +56,7 @@ class Stored:
     messages_new: int = 0
     messages_changed: int = 0
     messages_removed: int = 0  # gone at the source; kept here with `removed_at`
+    has_new_details: bool = False  # title, remark, tags: what is said about the thread itself
     # When the new ones were written, in their order; None where only a visit tells.
     new_times: tuple[datetime | None, ...] = ()
 
@@ -73,5 +74,6 @@ class Stored:
             messages_new=self.messages_new + later.messages_new,
             messages_changed=self.messages_changed + later.messages_changed,
             messages_removed=self.messages_removed + later.messages_removed,
+            has_new_details=self.has_new_details or later.has_new_details,
             new_times=self.new_times + later.new_times,
         )

@@ -130,7 +130,7 @@ class _Writing:
             identity = item.thread.remote_id
             outcome = stored.get(identity) if len(item.messages) <= BATCH else self._alone(item)
             if outcome is not None:
-                self._report.add_stored(item.place.line, identity, outcome)
+                self._report.add_stored(item.place.line, identity, outcome, item.thread.title)
 
     def _has_good_id(self, item: ImportedThread) -> bool:
         try:

@@ -8,6 +8,7 @@ from typing import Any, Self
 from threads.archive.base import Stored
 
 _MOST_THREADS = 500  # new and changed ones named in the report
+_LONGEST_TITLE = 100  # characters of it
 _MOST_PROBLEMS = 1_000  # kept in the report; all of them are counted
 
 
@@ -24,7 +25,7 @@ class ImportReport:
     files_new: int = 0
     problem_count: int = 0
     problems: list[dict[str, Any]] = field(default_factory=list)  # [{"line", "message"}]
-    threads: list[dict[str, Any]] = field(default_factory=list)  # [{"line", "id", "outcome"}]
+    threads: list[dict[str, Any]] = field(default_factory=list)  # line, id, outcome, title
 
     @classmethod
     def from_json(cls, known: dict[str, Any]) -> Self:
@@ -32,6 +33,11 @@ class ImportReport:
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
+
+    @property
+    def is_in_vain(self) -> bool:
+        """Whether nothing in the archive is, or would be, other than before."""
+        return not (self.threads_new or self.threads_changed or self.files_new)
 
     @property
     def thread_count(self) -> int:
@@ -42,7 +48,7 @@ class ImportReport:
         if len(self.problems) < _MOST_PROBLEMS:
             self.problems.append({"line": line, "message": message})
 
-    def add_thread(self, line: int, identity: str, outcome: str) -> None:
+    def add_thread(self, line: int, identity: str, outcome: str, title: str = "") -> None:
         """Count a thread; `outcome` is new, changed or unchanged."""
         if outcome == "new":
             self.threads_new += 1
@@ -51,14 +57,21 @@ class ImportReport:
         else:
             self.threads_unchanged += 1
         if outcome != "unchanged" and len(self.threads) < _MOST_THREADS:
-            self.threads.append({"line": line, "id": identity, "outcome": outcome})
+            row = {
+                "line": line,
+                "id": identity,
+                "outcome": outcome,
+                "title": title[:_LONGEST_TITLE],
+            }
+            self.threads.append(row)
 
-    def add_stored(self, line: int, identity: str, stored: Stored) -> None:
+    def add_stored(self, line: int, identity: str, stored: Stored, title: str = "") -> None:
         """Count a thread with its messages, by what storing it changed."""
         self.messages_new += stored.messages_new
         self.messages_changed += stored.messages_changed
-        outcome = "new" if stored.is_created else "changed" if stored.is_changed else "unchanged"
-        self.add_thread(line, identity, outcome)
+        is_changed = stored.is_changed or stored.has_new_details
+        outcome = "new" if stored.is_created else "changed" if is_changed else "unchanged"
+        self.add_thread(line, identity, outcome, title)
 
     def __str__(self) -> str:
         """One line for people, the same for a rehearsal and for the real thing."""

@@ -46,6 +46,7 @@ class ThreadChange:
         self._recognised: set[int] = set()  # known without their id until now
         self._contents: list[rows.Content] = []  # of the new ones, then of the changed ones
         self._removed_count = 0
+        self.has_new_details = False  # of a thread that was here
         self._before = {} if self.is_new else _columns(self.thread)
         self._had_items = bool(self.thread.item_count)
         self._last_at = self.thread.last_message_timestamp
@@ -112,6 +113,7 @@ class ThreadChange:
         thread, remote = self.thread, self.delivery.remote
         if remote is not None and not self._is_stale:
             self._write_remote(thread, remote, assistant)
+            self.has_new_details = not self.is_new and _columns(thread) != self._before
         messages = self._written()
         # Without a time of its own a message was written between the last visit and this one;
         # on a first read nothing tells when.
@@ -184,6 +186,7 @@ class ThreadChange:
             messages_new=len(self.new),
             messages_changed=len(self._changed),
             messages_removed=self._removed_count,
+            has_new_details=self.has_new_details,
             new_times=tuple(_time_of(content) for content in self._contents[: len(self.new)]),
         )
 

@@ -178,7 +178,7 @@ def _assistants(changes: Iterable[ThreadChange], project: Project) -> Assistants
     return Assistants(project, names)
 
 
-def _save_threads(changes: Iterable[ThreadChange], origin: Origin) -> None:
+def _save_threads(changes: Sequence[ThreadChange], origin: Origin) -> None:
     """Save the threads before any message: with each statement FTS5 writes out what it holds."""
     tags: dict[int, Sequence[str]] = {}
     insert_threads([change.thread for change in changes if change.is_new])
@@ -187,7 +187,9 @@ def _save_threads(changes: Iterable[ThreadChange], origin: Origin) -> None:
             change.save_thread()
         if origin.is_file and change.delivery.remote is not None:
             tags[change.thread.pk] = change.delivery.remote.tags
-    add_tags(tags)
+    tagged = add_tags(tags)
+    for change in changes:
+        change.has_new_details |= not change.is_new and change.thread.pk in tagged
 
 
 def _insert(changes: Iterable[ThreadChange], origin: Origin) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -129,3 +130,30 @@ def test_it_tells_the_place_behind_what_is_committed_and_goes_on_there() -> None
     rest = [item for item in items if item.place.line > places[0].line]
     assert ingest(rest, project=project, now=NOW, report=report)
     assert (report.threads_new, report.problem_count) == (3, 1)
+
+
+@pytest.mark.parametrize("is_dry_run", [False, True])
+def test_it_calls_a_thread_changed_of_which_only_the_title_or_the_tags_are_new(
+    is_dry_run: bool,
+) -> None:
+    project = make_project()
+    bring([make_item(1), make_item(2), make_item(3)], project)
+    titled, tagged = (
+        replace(item, thread=replace(item.thread, **{name: value}))
+        for item, name, value in [
+            (make_item(1), "title", "Parcel"),
+            (make_item(2), "tags", ("late",)),
+        ]
+    )
+
+    report = bring([titled, tagged, make_item(3)], project, is_dry_run=is_dry_run)
+
+    assert (report.threads_changed, report.threads_unchanged) == (2, 1)
+    assert report.threads[0] == {
+        "line": 1,
+        "id": "conv_1",
+        "outcome": "changed",
+        "title": "Parcel",
+    }
+    if not is_dry_run:
+        assert bring([titled, tagged], project).threads_changed == 0
