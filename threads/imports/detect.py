@@ -40,9 +40,15 @@ def detect(path: Path) -> str:
     head = head.removeprefix(codecs.BOM_UTF8).lstrip()
     if head.startswith(b"["):
         return "chatgpt" if b'"mapping"' in head else "assistants"
-    if not head.startswith(b"{"):
-        return "jsonl" if _is_binary(head) or _is_broken_json(head) else "ids"
-    return _of_objects(head)
+    if head.startswith(b"{"):
+        return _of_objects(head)
+    if _is_broken_json(head):
+        return "jsonl"
+    if b"\0" in head:
+        raise UnreadableFile(
+            f"{path.name} cannot be imported: it is no text, zip file, spreadsheet or database."
+        )
+    return "ids"
 
 
 def _in_zip(path: Path) -> str:
@@ -50,7 +56,7 @@ def _in_zip(path: Path) -> str:
         names = [entry.filename for entry in archive.entries]
     if conversation_files(names):
         return "chatgpt"
-    if "xl/workbook.xml" in names or "[Content_Types].xml" in names:
+    if any(name.lstrip("/").startswith("xl/") for name in names):
         return "ids"
     raise UnreadableFile(
         f"{path.name} is a zip file of something else: it holds neither the conversations.json of"
@@ -70,10 +76,6 @@ def _of_objects(head: bytes) -> str:
             return "jsonl"
         return "chatgpt" if b'"mapping"' in head else "assistants"
     return "chatgpt" if isinstance(record, dict) and "mapping" in record else "jsonl"
-
-
-def _is_binary(head: bytes) -> bool:
-    return b"\0" in head
 
 
 def _is_broken_json(head: bytes) -> bool:

@@ -36,11 +36,13 @@ def read_ids(path: Path, *, start: Place = Place()) -> Iterator[ListedThread | P
         is_zip = file.read(4) == b"PK\x03\x04"
     seen: set[str] = set()
     size = max(1, path.stat().st_size)
+    offset = 0  # of text exactly, but for quotes; a workbook tells nothing better
     columns: tuple[int, int] | None = None
     for number, row in enumerate(_sheet(path) if is_zip else _lines(path), 1):
         if number > MOST_ROWS:
             yield Problem(Place(number, size), f"Only the first {MOST_ROWS} rows are read.")
             return
+        offset += sum(len(cell.encode("utf-8", "replace")) + 1 for cell in row)
         if columns is None:
             if not any(row):
                 continue
@@ -48,12 +50,14 @@ def read_ids(path: Path, *, start: Place = Place()) -> Iterator[ListedThread | P
             if columns is not None:
                 continue
             columns = (0, 1)
-        place = Place(number, min(size, number))
+        place = Place(number, min(size, offset))
         identity, remark = _cell(row, columns[0]), _cell(row, columns[1])
         if number <= start.line or (not identity and not remark):
             seen.add(identity)
             continue
-        if not _ID.match(identity) or not identity.strip("."):
+        if not identity:
+            yield Problem(place, "This row has a remark and no id.")
+        elif not _ID.match(identity) or not identity.strip("."):
             yield Problem(place, f"“{identity[:60]}” is no id of a thread.")
         elif identity in seen:
             yield Problem(place, f"{identity} stands in the list twice; the first one counts.")

@@ -43,7 +43,8 @@ def parse(text: bytes) -> Any:
     except UnicodeDecodeError as error:
         raise NotJSON(f"It is not UTF-8 (byte {error.start + 1}).") from error
     except json.JSONDecodeError as error:
-        raise NotJSON(f"It is not JSON: {error.msg} at character {error.pos + 1}.") from error
+        what = error.msg.removesuffix(" at")
+        raise NotJSON(f"It is not JSON: {what} at character {error.pos + 1}.") from error
     except NotJSON:
         raise
     except (RecursionError, ValueError) as error:

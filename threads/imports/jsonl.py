@@ -104,7 +104,8 @@ def _parse(line: bytes) -> dict[str, Any]:
         raise Wrong(f"The line is not UTF-8 (byte {error.start + 1}).") from error
     except json.JSONDecodeError as error:
         hint = " The file must have one JSON object a line." if len(line) < 4 else ""
-        raise Wrong(f"This is not JSON: {error.msg} at character {error.pos + 1}.{hint}") from error
+        what = error.msg.removesuffix(" at")
+        raise Wrong(f"This is not JSON: {what} at character {error.pos + 1}.{hint}") from error
     except (RecursionError, ValueError) as error:
         raise Wrong(
             "The JSON is nested too deeply, or has a number of thousands of digits."

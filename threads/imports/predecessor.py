@@ -183,7 +183,7 @@ class Database:
     def threads(self, project_id: object = None) -> Iterator[ImportedThread | Problem]:
         """Yield a project's threads (of all projects if None) in the order of their rows.
 
-        A place's line is the thread's number in that order.
+        A place's line is the thread's number in that order, its offset the share of the file.
         """
         key = "id" if "id" in self._columns["threads"] else "rowid"
         threads = [f"t.{key}", *(self._column("threads", n, "t") for n in TABLES["threads"])]
@@ -201,8 +201,9 @@ class Database:
         parameters = () if project_id is None else (project_id,)
         rows = self._read(statement, names, parameters)
         groups = itertools.groupby(rows, key=lambda row: row.values["row"])
+        size, count = self.path.stat().st_size, max(1, self.count("threads"))
         for number, (_, group) in enumerate(groups, 1):
-            yield self._thread(list(group), Place(number, number))
+            yield self._thread(list(group), Place(number, min(size, size * number // count)))
 
     def _order(self) -> str:
         there = self._columns["messages"]

@@ -213,7 +213,12 @@ def test_it_goes_on_where_it_was(write: WriteFile) -> None:
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"PK\x03\x04rest", "zip"), (b"SQLite format 3\0", "SQLite"), (b"\xff\xfe{", "UTF-16")],
+    [
+        (b"PK\x03\x04rest", "zip"),
+        (b"SQLite format 3\0", "SQLite"),
+        (b"\xff\xfe{", "UTF-16"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "is no text"),
+    ],
 )
 def test_it_says_what_a_file_of_another_kind_is(
     tmp_path: Path, content: bytes, reason: str
