@@ -17,7 +17,13 @@ from threads.actions.fresh import (
     request_fresh_search,
     retry_fresh_search,
 )
-from threads.actions.imports import confirm_import, forget_uploads, has_upload, request_import
+from threads.actions.imports import (
+    confirm_import,
+    forget_uploads,
+    has_file,
+    has_upload,
+    request_import,
+)
 from threads.actions.jobs import Refused, cancel_job, queue_job, retry_job
 from threads.actions.keeping import bookmark_threads, change_chosen
 from threads.actions.posted import store_records
@@ -67,6 +73,7 @@ __all__ = [
     "choose_findings",
     "confirm_import",
     "forget_uploads",
+    "has_file",
     "has_upload",
     "load_sample",
     "may_share",

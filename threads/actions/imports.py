@@ -94,10 +94,15 @@ def _record(job: Job, *, by: User | None) -> None:
     )
 
 
+def has_file(job: Job) -> bool:
+    """Tell whether the uploaded file of an import is still here."""
+    return job.kind == Job.Kind.IMPORT and import_path(job.pk).exists()
+
+
 def has_upload(job: Job) -> bool:
     """Tell whether this is a finished rehearsal whose file still waits to be imported."""
-    is_rehearsal = job.kind == Job.Kind.IMPORT and bool(job.parameters.get("is_dry_run"))
-    return is_rehearsal and job.state == Job.State.DONE and import_path(job.pk).exists()
+    is_rehearsal = bool(job.parameters.get("is_dry_run"))
+    return is_rehearsal and job.state == Job.State.DONE and has_file(job)
 
 
 def confirm_import(job: Job, *, by: User | None) -> Job:

@@ -12,6 +12,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext
@@ -20,8 +21,9 @@ from django.views.decorators.http import require_GET, require_POST
 
 from projects.admin.access import account_of, user_of
 from projects.models import Connection, Project
+from threadhub.lib.uploads import max_upload_bytes
 from threads import actions
-from threads.archive import ListAction
+from threads.archive import ImportReport, ListAction
 from threads.exports.cells import safe_text
 from threads.models import Job
 
@@ -42,6 +44,12 @@ LIST_ACTIONS = [
 ]
 
 
+class ConnectionField(forms.ModelChoiceField):
+    def label_from_instance(self, connection: Any) -> str:
+        """Name the project, too: many of them have a connection of the same name."""
+        return f"{connection.project}: {connection.name or connection.get_store_display()}"
+
+
 class ImportForm(forms.Form):
     project = forms.ModelChoiceField(Project.objects.none(), label=_("Project"))
     file = forms.FileField(label=_("File"))
@@ -49,7 +57,7 @@ class ImportForm(forms.Form):
     list_action = forms.ChoiceField(
         choices=LIST_ACTIONS, initial=ListAction.ADD.value, label=_("A list of ids is to")
     )
-    connection = forms.ModelChoiceField(
+    connection = ConnectionField(
         Connection.objects.none(),
         required=False,
         label=_("Connection"),
@@ -62,6 +70,10 @@ class ImportForm(forms.Form):
         projects = Project.objects.managed_by(user).order_by("name", "pk")
         connections = Connection.objects.managed_by(user).select_related("project")
         self.fields["project"].queryset = projects  # type: ignore[attr-defined]
+        most = filesizeformat(max_upload_bytes())
+        self.fields["file"].help_text = gettext(
+            "Up to %(size)s. The command import_threads takes larger files."
+        ) % {"size": most}
         self.fields["connection"].queryset = connections.order_by("project__name", "pk")  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
@@ -150,32 +162,46 @@ class ImportPages(admin.ModelAdmin):
         return response
 
 
-def rows_of(report: dict[str, Any]) -> list[tuple[int, str, str]]:
-    """Return what became of which line, in the order of lines: (line, outcome, what)."""
-    rows = [(row["line"], row["outcome"], row["id"]) for row in report.get("threads", [])]
-    rows += [(row["line"], "refused", row["message"]) for row in report.get("problems", [])]
+def size(kilobytes: int) -> str:
+    """Return how much of a file was read, as people write it."""
+    return str(filesizeformat(kilobytes * 1024))
+
+
+def rows_of(report: dict[str, Any]) -> list[tuple[int, str, str, str]]:
+    """Return what became of which line, in the order of lines: (line, outcome, what, title)."""
+    rows = [
+        (row["line"], row["outcome"], row["id"], row.get("title", ""))
+        for row in report.get("threads", [])
+    ]
+    rows += [(row["line"], "refused", row["message"], "") for row in report.get("problems", [])]
     return sorted(rows, key=lambda row: row[0])
 
 
 def context_of(job: Job | None) -> dict[str, Any]:
     """Return what the page of an import job shows beside its progress."""
-    if job is None or job.kind != Job.Kind.IMPORT or not job.result.get("report"):
+    if job is None or job.kind != Job.Kind.IMPORT:
         return {}
+    can_run_again = actions.has_file(job)
+    if not job.result.get("report"):
+        return {"can_run_again": can_run_again}
     report = job.result["report"]
     rows = rows_of(report)
+    in_vain = ImportReport.from_json(report).is_in_vain
     return {
+        "can_run_again": can_run_again,
         "import_report": report,
         "import_rows": rows[:_SHOWN],
         "import_rows_left": max(0, len(rows) - _SHOWN),
-        "import_waits": actions.has_upload(job),
+        "import_waits": actions.has_upload(job) and not in_vain,
     }
 
 
 def _as_csv(report: dict[str, Any]) -> str:
     target = io.StringIO()
     writer = csv.writer(target, quoting=csv.QUOTE_ALL)
-    writer.writerow(["line", "outcome", "thread or reason"])
+    writer.writerow(["line", "outcome", "thread or reason", "title"])
     writer.writerows(
-        [str(line), outcome, safe_text(what)] for line, outcome, what in rows_of(report)
+        [str(line), outcome, safe_text(what), safe_text(title)]
+        for line, outcome, what, title in rows_of(report)
     )
     return "\ufeff" + target.getvalue()

@@ -33,13 +33,14 @@ STATE_KIND = {
 
 def state_of(job: Job) -> dict[str, Any]:
     """Return what the progress page shows and asks for again while the job is live."""
+    unit = imports.size if job.kind == Job.Kind.IMPORT else number
     if job.total_count:
         progress = gettext("%(done)s of %(total)s") % {
-            "done": number(job.done_count),
-            "total": number(job.total_count),
+            "done": unit(job.done_count),
+            "total": unit(job.total_count),
         }
     else:
-        progress = number(job.done_count) if job.done_count else ""
+        progress = unit(job.done_count) if job.done_count else ""
     is_cancelling = job.cancel_requested_at is not None and job.is_live
     return {
         "is_live": job.is_live,
@@ -66,6 +67,11 @@ class JobAdmin(ReadOnly):
         *("what", "key", "project", "who", "queued", "started", "finished", "duration"),
         *("attempts", "error", "parameters_json", "result_json"),
     )
+
+    def get_fields(self, request: HttpRequest, obj: Job | None = None) -> tuple[str, ...]:
+        """Leave out the report of an import: it stands above as a table, and is long."""
+        has_report = obj is not None and bool(imports.context_of(obj).get("import_report"))
+        return tuple(name for name in self.fields if not (has_report and name == "result_json"))
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet:
         return Job.objects.visible_to(user_of(request)).order_by(*self.ordering)
@@ -108,7 +114,7 @@ class JobAdmin(ReadOnly):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         job = self.get_object(request, object_id)
-        context: dict[str, Any] = {"title": gettext("Job")}
+        context: dict[str, Any] = {"title": gettext("Job"), "can_run_again": True}
         if job is not None:
             context |= {"job": job, "job_state": state_of(job)}
             context |= imports.context_of(job) | deletion.context_of(job)

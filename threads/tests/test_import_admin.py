@@ -108,9 +108,9 @@ def test_its_report_can_be_taken_along(project: Project) -> None:
     as_json = client.get(reverse("admin:threads_import_report", args=[job.pk, "json"]))
 
     assert as_csv.content.decode("utf-8-sig").splitlines() == [
-        '"line","outcome","thread or reason"',
-        '"1","new","conv_1"',
-        '"2","refused","There is no list of messages."',
+        '"line","outcome","thread or reason","title"',
+        '"1","new","conv_1","\'=cmd()"',
+        '"2","refused","There is no list of messages.",""',
     ]
     assert as_json.json()["threads_new"] == 1
 
@@ -160,6 +160,33 @@ def test_it_says_what_is_wrong_with_a_file_by_the_name_that_people_know(project:
 
     assert job.state == Job.State.FAILED
     assert job.error == "talks.jsonl cannot be imported: it is a PDF."
+    assert "Run again" not in page(client, job)  # the file is gone
+
+
+def test_it_offers_no_import_that_would_change_nothing(project: Project) -> None:
+    client = owner_of(project)
+    confirm(client, rehearse(client, project))
+    first = Job.objects.order_by("queued_at").last()
+    assert first is not None
+    run_import_task(job_id=str(first.pk))
+
+    upload(client, project)
+    again = Job.objects.order_by("queued_at").last()
+    assert again is not None
+    run_import_task(job_id=str(again.pk))
+    again.refresh_from_db()
+
+    html = page(client, again)
+    assert "0 added, 0 changed, 1 skipped" in html
+    assert "Import now" not in html
+
+
+def test_it_tells_how_much_of_the_file_is_read(project: Project) -> None:
+    client = owner_of(project)
+
+    job = rehearse(client, project, content=b"{}\n" * 500_000)
+
+    assert "1.4\xa0MB of 1.4\xa0MB" in page(client, job)
 
 
 def test_it_goes_on_where_a_cancelled_import_stopped(project: Project) -> None:
