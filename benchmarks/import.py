@@ -193,7 +193,7 @@ def _large(folder: Path, size: int, form: str, *, is_dry_run: bool) -> None:
         return True
 
     seconds = _cpu(
-        lambda: ingest(  # type: ignore[arg-type,return-value]
+        lambda: ingest(  # type: ignore[arg-type]
             reader(path)(path), project=project, now=timezone.now(), report=report, keep_going=show
         )
     )

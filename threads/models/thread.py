@@ -27,7 +27,7 @@ _ID_LENGTH = 10
 def new_short_id() -> str:
     """Return an id at random. The system is asked for its random bits once, not for each letter."""
     number = secrets.randbelow(len(_ID_LETTERS) ** _ID_LENGTH)
-    letters = []
+    letters: list[str] = []
     while len(letters) < _ID_LENGTH:
         number, letter = divmod(number, len(_ID_LETTERS))
         letters.append(_ID_LETTERS[letter])

@@ -138,13 +138,8 @@ def test_it_calls_a_thread_changed_of_which_only_the_title_or_the_tags_are_new(
 ) -> None:
     project = make_project()
     bring([make_item(1), make_item(2), make_item(3)], project)
-    titled, tagged = (
-        replace(item, thread=replace(item.thread, **{name: value}))
-        for item, name, value in [
-            (make_item(1), "title", "Parcel"),
-            (make_item(2), "tags", ("late",)),
-        ]
-    )
+    titled = replace(make_item(1), thread=RemoteThread("conv_1", title="Parcel"))
+    tagged = replace(make_item(2), thread=RemoteThread("conv_2", tags=("late",)))
 
     report = bring([titled, tagged, make_item(3)], project, is_dry_run=is_dry_run)
 
