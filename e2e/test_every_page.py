@@ -49,6 +49,7 @@ def _paths(thread: Thread, owner: User) -> dict[str, list[str]]:
         "print": [f"{base}print/"],
         "message_source": [f"{base}1/"],
         "share_links": [f"{base}share/"],
+        "manage": [f"{base}manage/"],
         "shared": [f"/shared/{secret}/"],
         "saved": ["/saved/"],
         "job": [f"/jobs/{job.pk}/"],

@@ -9,6 +9,7 @@ from threads.views import (
     files,
     fresh,
     jobs,
+    managing,
     saved,
     search,
     sharing,
@@ -32,6 +33,7 @@ urlpatterns = [
     path("feeds/<str:token>/", saved.feed, name="feed"),
     path("threads/<str:thread_id>/", thread.thread_page, name="thread"),
     path("threads/<str:thread_id>/hits/", search.further_hits, name="further_hits"),
+    path("threads/<str:thread_id>/manage/", managing.manage_thread, name="manage"),
     path("threads/<str:thread_id>/share/", sharing.share_links, name="share_links"),
     path(
         "threads/<str:thread_id>/share/<int:link_id>/revoke/",

@@ -136,15 +136,10 @@ def thread_page(request: HttpRequest, thread_id: str) -> HttpResponse:
             "first_hit": address_of(first_hit) if first_hit else "",
             "pages": pages,
             "metadata": metadata_of(thread),
-            "may_share": _may_share(request, thread),
+            "is_managed": may_share(thread, by=reader(request)),
+            "is_public": thread.project.visibility == Project.Visibility.PUBLIC,
         },
     )
-
-
-def _may_share(request: HttpRequest, thread: Thread) -> bool:
-    """Whether the page offers links: to those who may make them, where not everybody may read."""
-    is_public = thread.project.visibility == Project.Visibility.PUBLIC
-    return not is_public and may_share(thread, by=reader(request))
 
 
 def _files_of(thread: Thread) -> Callable[[str], str]:
