@@ -12,8 +12,9 @@ from django.core.cache import cache
 from projects.models import Project
 from threadhub.lib import audit
 from threads import sync
-from threads.attachments import Kind, is_file_id, kind_of
+from threads.attachments import Kind, cached_file, is_file_id, kind_of
 from threads.models import FileReference, Thread
+from threads.sources import is_embedded
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -28,6 +29,14 @@ class OpenedFile:
     path: Path
     kind: Kind
     name: str
+
+
+def may_be_had(thread: Thread, file_id: str) -> bool:
+    """Tell whether a file that `thread` names is here or has a source. No query, no call."""
+    if not is_file_id(file_id):
+        return False
+    is_within_reach = thread.connection_id is not None or is_embedded(file_id)
+    return is_within_reach or cached_file(thread.project, file_id) is not None
 
 
 def open_file(

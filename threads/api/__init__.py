@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
 from ninja import NinjaAPI, Swagger
 
-from threads.api import adding, exports, fresh, reading  # noqa: F401 - add their operations
+from threads.api import adding, exports, files, fresh, reading  # noqa: F401 - add their operations
 from threads.api.errors import answer_errors
 from threads.api.router import router
 

@@ -19,14 +19,14 @@ from ninja import Query as Parameter
 from projects.masking import covered_for
 from projects.models import Project, SiteSettings
 from projects.models.project import ProjectQuerySet
-from threads.actions import note_read, note_search
+from threads.actions import may_be_had, note_read, note_search
 from threads.api import shapes
 from threads.api.access import reader_of, within
 from threads.api.errors import Refused, bad_cursor, unknown_project
 from threads.api.router import REFUSALS, leads_to, router
-from threads.exports.covering import cover_for
+from threads.exports.covering import Cover, cover_for
 from threads.exports.masking import mask
-from threads.models import Thread
+from threads.models import Message, Thread
 from threads.search import HITS_SHOWN, find
 from threads.search.facets import facets
 from threads.search.published import PublishedPage, published
@@ -143,18 +143,39 @@ def messages(
     cover = cover_for(reader_of(request))
     # One more than asked for tells whether there is a next page.
     rows = list(
-        found.messages.filter(position__gt=_position(cursor)).order_by("position")[: limit + 1]
+        found.messages.filter(position__gt=_position(cursor))
+        .order_by("position")
+        .prefetch_related("files")[: limit + 1]
     )
     shown = rows[:limit]
     next_cursor = _cursor(shown[-1].position) if len(rows) > limit else None
     return JsonResponse(
         shapes.MessagePage(
             results=[
-                shapes.message_detail(cover.message(row), short_id=found.short_id) for row in shown
+                shapes.message_detail(
+                    cover.message(row), short_id=found.short_id, files=_files(found, row, cover)
+                )
+                for row in shown
             ],
             next_cursor=next_cursor,
         )
     )
+
+
+def _files(thread: Thread, message: Message, cover: Cover) -> list[shapes.FileDetail]:
+    """Say where the files of a message are had; wants them fetched with it."""
+    details = []
+    for file in sorted(message.files.all(), key=lambda each: each.pk):
+        place = [thread.project.slug, file.file_id] if may_be_had(thread, file.file_id) else None
+        details.append(
+            shapes.FileDetail(
+                id=file.file_id,
+                name=cover.text(thread.project_id, file.name),
+                url=reverse("threads:file", args=place) if place else None,
+                content_url=reverse("api:file", args=place) if place else None,
+            )
+        )
+    return details
 
 
 @router.get(

@@ -12,6 +12,7 @@ router = Router()
 
 _ANY = frozenset({400, 401, 403, 404, 405, 429, 503})
 REFUSALS: dict[frozenset[int], Any] = {_ANY: shapes.ErrorAnswer}
+FILE_REFUSALS: dict[frozenset[int], Any] = {_ANY | {410}: shapes.ErrorAnswer}
 # Of operations that take a body, or whose moment may be wrong.
 CHANGE_REFUSALS: dict[frozenset[int], Any] = {_ANY | {409, 413, 415}: shapes.ErrorAnswer}
 

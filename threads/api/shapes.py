@@ -63,6 +63,18 @@ class ThreadDetail(TypedDict):
     messages_url: str
 
 
+class FileDetail(TypedDict):
+    """A file that a message names. Addresses are null where it cannot be had.
+
+    `url` is for people in a browser, `content_url` for programs with a token.
+    """
+
+    id: str
+    name: str
+    url: str | None
+    content_url: str | None
+
+
 class MessageDetail(TypedDict):
     """One item of a thread. `kind` other than `message`: a tool call, its output, reasoning…"""
 
@@ -78,6 +90,7 @@ class MessageDetail(TypedDict):
     removed_at: str | None
     input_tokens: int | None
     output_tokens: int | None
+    files: list[FileDetail]
     url: str
 
 
@@ -251,7 +264,7 @@ def thread_detail(thread: Thread, *, messages_url: str) -> ThreadDetail:
     )
 
 
-def message_detail(message: Message, *, short_id: str) -> MessageDetail:
+def message_detail(message: Message, *, short_id: str, files: list[FileDetail]) -> MessageDetail:
     """Describe `message` of the thread with the address `short_id`."""
     return MessageDetail(
         message_id=message.remote_id,
@@ -266,6 +279,7 @@ def message_detail(message: Message, *, short_id: str) -> MessageDetail:
         removed_at=published_time(message.removed_at),
         input_tokens=message.input_tokens,
         output_tokens=message.output_tokens,
+        files=files,
         url=message_url(short_id, message.position),
     )
 

@@ -15,6 +15,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.db import connection as database
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from monitoring.models import AuditEvent
@@ -481,3 +482,87 @@ def test_it_shows_no_broken_pictures_of_imported_threads(client: Client) -> None
 
     keep_file(project, "file-1", PNG)
     assert "<img" in client.get(thread.get_absolute_url()).content.decode()
+
+
+# For programs.
+
+
+def test_the_api_tells_where_files_are_had(
+    client: Client, server: OpenAIServer, connection: Connection
+) -> None:
+    server.add_file("/files/file-1", PNG)
+    thread = name_file(connection, "file-1", name="cat.png")
+    brought = name_file(None, "file-lost", project=connection.project)
+    slug = connection.project.slug
+
+    answers = [
+        client.get(f"/api/v1/threads/{each.short_id}/messages").json()["results"][0]["files"]
+        for each in (thread, brought)
+    ]
+
+    assert answers == [
+        [
+            {
+                "id": "file-1",
+                "name": "cat.png",
+                "url": f"/files/{slug}/file-1/",
+                "content_url": f"/api/v1/files/{slug}/file-1",
+            }
+        ],
+        [{"id": "file-lost", "name": "", "url": None, "content_url": None}],
+    ]
+    sent: Any = client.get(answers[0][0]["content_url"])
+    assert (sent.getvalue(), sent["Content-Type"]) == (PNG, "image/png")
+    assert sent["Content-Disposition"] == 'attachment; filename="cat.png"'
+
+
+def test_the_api_asks_once_for_the_files_of_a_page(client: Client, connection: Connection) -> None:
+    messages = [
+        RemoteMessage(f"m{n}", "user", "See", parts=(Part("image", file_id=f"file-{n}"),))
+        for n in range(12)
+    ]
+    stored = archive.store(
+        messages, project=connection.project, external_id="c", connection=connection, now=NOW
+    )
+    path = f"/api/v1/threads/{Thread.objects.get(pk=stored.thread_id).short_id}/messages"
+    client.get(path)
+
+    counts = []
+    for limit in (1, 10):
+        with CaptureQueriesContext(database) as queries:
+            assert len(client.get(path, {"limit": limit}).json()["results"]) == limit
+        counts.append(len(queries))
+
+    assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"), [("404", (410, "file_gone")), ("500", (503, "file_busy"))]
+)
+def test_the_api_says_why_there_is_no_file(
+    client: Client,
+    server: OpenAIServer,
+    connection: Connection,
+    fault: str,
+    said: tuple[int, str],
+) -> None:
+    name_file(connection, "file-1")
+    server.fail(fault, path="/files/")
+
+    response = client.get(f"/api/v1/files/{connection.project.slug}/file-1")
+
+    assert (response.status_code, response.json()["error"]["code"]) == said
+    assert ("Retry-After" in response) == (response.status_code == 503)
+
+
+def test_the_api_hands_nobody_what_they_may_not_see(
+    client: Client, server: OpenAIServer, connection: Connection
+) -> None:
+    server.add_file("/files/file-1", PNG)
+    name_file(connection, "file-1")
+    path = f"/api/v1/files/{connection.project.slug}/"
+    Project.objects.update(visibility=Project.Visibility.PRIVATE)
+
+    statuses = [client.get(path + name).status_code for name in ("file-1", "file-2")]
+
+    assert (statuses, server.count()) == ([404, 404], 0)

@@ -15,13 +15,11 @@ from django.views.decorators.http import require_GET
 from projects.models import Project
 from threadhub.lib.ratelimit import limited
 from threads import content
-from threads.actions import may_share, note_read
-from threads.attachments import cached_file, is_file_id
+from threads.actions import may_be_had, may_share, note_read
 from threads.exports.covering import cover_for
 from threads.models import Assistant, Thread
 from threads.models.thread import Store
 from threads.search.query import parse
-from threads.sources import is_embedded
 from threads.views.cards import Reading, stretches
 from threads.views.matches import hits_in, spans_of
 from threads.views.reader import reader
@@ -149,10 +147,7 @@ def _files_of(thread: Thread) -> Callable[[str], str]:
     """
 
     def address_of(file_id: str) -> str:
-        if not is_file_id(file_id):
-            return ""
-        is_within_reach = thread.connection_id is not None or is_embedded(file_id)
-        if not is_within_reach and cached_file(thread.project, file_id) is None:
+        if not may_be_had(thread, file_id):
             return ""
         return reverse("threads:file", args=[thread.project.slug, file_id])
 
