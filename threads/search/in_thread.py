@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from itertools import islice
 
 from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from threads.models import Thread
 from threads.search.match import fts5, tsquery
 from threads.search.query import Node, Or
+from threads.search.rows import positions
 from threads.search.statements import rows_of, stream_of
 
 # Hits of the thread's project that are looked through for those of the thread, 1.5 µs each. A
@@ -18,13 +20,20 @@ _MOST_HITS = 30_000
 _AT_ONCE = 2_000
 
 
-def keys_in(thread: Thread, terms: Sequence[Node]) -> list[int] | None:
-    """Return the search keys of the thread's messages with any of `terms`, tool calls included.
+def positions_in(thread: Thread, terms: Sequence[Node]) -> list[int] | None:
+    """Return where in the thread messages have any of `terms`, tool calls included, in order.
 
-    One query; its cost grows with the hits in the thread's project, not with the thread. None
-    when the words are so frequent that reading the thread is quicker.
+    Two queries; their cost grows with the hits in the thread's project, not with the thread.
+    None when the words are so frequent that reading the thread is quicker.
     """
     connection = connections[thread.messages.db]
+    keys = _keys_in(connection, thread, terms)
+    return None if keys is None else sorted(positions(connection, keys))
+
+
+def _keys_in(
+    connection: BaseDatabaseWrapper, thread: Thread, terms: Sequence[Node]
+) -> list[int] | None:
     either = terms[0] if len(terms) == 1 else Or(tuple(terms))
     if connection.vendor != "sqlite":
         found = rows_of(

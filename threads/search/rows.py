@@ -60,6 +60,11 @@ def texts(connection: BaseDatabaseWrapper, keys: Iterable[int]) -> dict[int, str
     return dict(_chosen(connection, "m.search_key, m.text", _MESSAGES, keys))
 
 
+def positions(connection: BaseDatabaseWrapper, keys: Iterable[int]) -> list[int]:
+    """Return the places of messages in their threads by search key, in any order; one query."""
+    return [position for (position,) in _chosen(connection, "m.position", _MESSAGES, keys)]
+
+
 def _chosen(
     connection: BaseDatabaseWrapper, columns: str, rows: str, numbers: Iterable[int]
 ) -> list[Any]:

@@ -10,7 +10,7 @@ from threads.exports.covering import Cover
 from threads.models import Thread
 from threads.search.conditions import is_spoken, wants_aside
 from threads.search.excerpts import Marker
-from threads.search.in_thread import keys_in
+from threads.search.in_thread import positions_in
 from threads.search.query import (
     And,
     DateRange,
@@ -68,15 +68,11 @@ def _candidates(thread: Thread, query: Query) -> Iterator[tuple[int, str, str, d
     """Yield (position, text, role, time) of the messages that may match, in order."""
     columns = ("position", "text", "role", "created_at")
     messages = thread.messages.order_by("position").values_list(*columns)
-    keys = keys_in(thread, query.terms) if thread.item_count > _SHORT else None
-    if keys is None:
+    positions = positions_in(thread, query.terms) if thread.item_count > _SHORT else None
+    if positions is None:
         yield from messages.iterator(chunk_size=_AT_ONCE)
         return
-    positions: list[int] = []
-    for some in _batched(keys, _AT_ONCE):
-        rows = thread.messages.filter(search_key__in=some)
-        positions += rows.values_list("position", flat=True)
-    for places in _batched(sorted(positions), _AT_ONCE):
+    for places in _batched(positions, _AT_ONCE):
         yield from messages.filter(position__in=places)
 
 
