@@ -16,6 +16,7 @@ from monitoring.predecessor.projects import Projects
 from monitoring.predecessor.report import Report
 from monitoring.predecessor.settings import bring_settings
 from threadhub.lib import audit
+from threads.imports import UnreadableFile
 from threads.imports.predecessor import ZONE, Database
 
 __all__ = ["Report", "carry_over"]
@@ -41,6 +42,10 @@ def carry_over(
     """
     report = Report(is_dry_run=is_dry_run)
     with Database(path, zone=zone) as database:
+        if "threads.project_id" in database.missing:
+            raise UnreadableFile(
+                f"The threads in {path.name} name no project: import_threads brings them into one."
+            )
         if database.missing:
             report.note(
                 "The file is of an older version, without "

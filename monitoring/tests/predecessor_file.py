@@ -44,7 +44,7 @@ TABLES = {
     " result_status TEXT, total_scanned INTEGER, updated_count INTEGER, error_count INTEGER,"
     " log_json TEXT",
     "system_settings": "key TEXT PRIMARY KEY, value TEXT, updated_at INTEGER",
-    "search_result_chunks": "id INTEGER PRIMARY KEY, task_id TEXT, chunk TEXT",
+    "search_result_chunks": "id INTEGER PRIMARY KEY, task_id TEXT, chunk TEXT, progress_data TEXT",
 }
 AT = 1_760_000_000  # Unix seconds of the first message
 
