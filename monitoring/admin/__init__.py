@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-from monitoring.admin import bans, logs  # noqa: F401 - they register their pages
+from monitoring.admin import bans, logs, queue  # noqa: F401 - they register their pages
