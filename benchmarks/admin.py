@@ -43,8 +43,8 @@ WORDS = [
 ]
 
 
-def fill(thread_count: int) -> Any:
-    """Write the archive in bulk, search index included; return an owner of three projects."""
+def fill(thread_count: int) -> None:
+    """Write the archive in bulk, search index included, with an owner of three projects."""
     from django.contrib.auth.models import User
     from django.db import transaction
 
@@ -134,8 +134,60 @@ def fill(thread_count: int) -> Any:
     )
     with transaction.atomic():
         for number in range(count):
-            chain.append(AuditEvent(actor_name="root", action="search", details={"n": number}))
-    return owner
+            action = "login" if number % 3 == 0 else "search"
+            chain.append(AuditEvent(actor_name="root", action=action, details={"n": number}))
+    decorate(count)
+
+
+def decorate(count: int) -> None:
+    """Give threads what people and syncs leave on them, and the queue `count` ended tasks."""
+    from django.contrib.auth.models import User
+    from django.db.models import F
+    from django.utils import timezone
+
+    from projects.models import Tag
+    from threadhub.lib.queue import Failure
+    from threads.models import Bookmark, SavedSearch, Thread
+
+    now = timezone.now()
+    ids = F("pk")
+    Thread.objects.annotate(n=ids % 500).filter(n=1).update(is_held=True)
+    Thread.objects.annotate(n=ids % 300).filter(n=2).update(trashed_at=now)
+    Thread.objects.annotate(n=ids % 40).filter(n=3).update(upstream_state="gone", gone_at=now)
+    Thread.objects.update(refresh_priority=(ids * 7919) % 9_000)
+    names = ["gold", *(f"tag{number}" for number in range(59))]
+    tags = Tag.objects.bulk_create([Tag(name=name) for name in names])
+    tagged = Thread.objects.annotate(n=ids % 10).filter(n=0).values_list("pk", flat=True)
+    through = Thread.tags.through
+    through.objects.bulk_create(
+        # Half of the tagged threads are gold, and each has another tag.
+        [through(thread_id=pk, tag=tags[0]) for pk in tagged if pk % 20 == 0]
+        + [through(thread_id=pk, tag=tags[1 + pk // 10 % 59]) for pk in tagged],
+        batch_size=5_000,
+    )
+    for name in ("root", "owner"):
+        user = User.objects.get(username=name)
+        kept = Thread.objects.order_by("-pk").values_list("pk", flat=True)[:300]
+        Bookmark.objects.bulk_create([Bookmark(user=user, thread_id=pk) for pk in kept])
+        SavedSearch.objects.bulk_create(
+            [SavedSearch(owner=user, name=f"Search {n}", query="refund") for n in range(200)]
+        )
+    for success in (True, False):
+        Failure.objects.bulk_create(
+            [
+                Failure(
+                    id=f"{int(success)}{number:031d}",
+                    name=f"task {number}",
+                    func="threads.tasks.fetch_thread_task",
+                    result="done" if success else "no answer : Traceback (most recent call last):",
+                    started=now - timedelta(minutes=number),
+                    stopped=now - timedelta(minutes=number),
+                    success=success,
+                )
+                for number in range(count)
+            ],
+            batch_size=1_000,
+        )
 
 
 def yardstick() -> float:
@@ -174,6 +226,7 @@ def addresses(project_id: int, thread_id: int, *, pages: int) -> dict[str, str]:
     for chosen in ("hour", "year"):
         found[f"dashboard, {chosen}"] = f"{found['dashboard']}?range={chosen}"
     threads = found["threads.Thread"]
+    week_ago = f"{datetime.now(tz=UTC) - timedelta(days=7):%Y-%m-%d}%2000:00:00%2B00:00"
     found["threads.Message"] += f"?thread__id__exact={thread_id}"
     found["threads.Thread, its page"] = reverse("admin:threads_thread_change", args=[thread_id])
     of_threads = {
@@ -187,9 +240,15 @@ def addresses(project_id: int, thread_id: int, *, pages: int) -> dict[str, str]:
         "priority high": "priority=high",
         "tokens 1,000 to 10,000": "tokens=10k",
         "tokens unknown": "tokens=unknown",
-        "tag": "tag=gold",
+        "closed by its store": "state=gone",
+        "priority low": "priority=low",
+        "a frequent tag": "tag=gold",
+        "a rare tag": "tag=tag7",
+        "no such tag": "tag=silver",
+        "tag and search": "tag=gold&q=invoice",
         "bookmarks": "bookmark=mine",
         "project and failing": f"project__id__exact={project_id}&state=failing",
+        "last 7 days": "last_message_timestamp__gte=" + week_ago,
         "since 2020": "last_message_timestamp__gte=2020-01-01%2000:00:00%2B00:00",
         "search, a frequent word": "q=refund",
         "search, an id": "q=thread_00000042",
@@ -206,6 +265,12 @@ def addresses(project_id: int, thread_id: int, *, pages: int) -> dict[str, str]:
     found["monitoring.AuditEvent, refused"] = f"{audit}?outcome__exact=refused"
     found["monitoring.AuditEvent, search"] = f"{audit}?q=root"
     found["monitoring.AuditEvent, last page"] = f"{audit}?p={max(1, pages // 20)}"
+    logins = found["monitoring.LoginAttempt"]
+    found["monitoring.LoginAttempt, search"] = f"{logins}?q=root"
+    found["monitoring.LoginAttempt, a day"] = f"{logins}?at__gte={week_ago}"
+    found["django_q.Failure, search"] = f"{found['django_q.Failure']}?q=fetch"
+    found["auth.User, search"] = f"{found['auth.User']}?q=user4"
+    found["threads.SavedSearch, search"] = f"{found['threads.SavedSearch']}?q=refund"
     jobs = found["threads.Job"]
     found["threads.Job, failed"] = f"{jobs}?state__exact=failed"
     found["threads.Job, one project"] = f"{jobs}?project__id__exact={project_id}"

@@ -119,6 +119,7 @@ def test_what_it_brings_becomes_part_of_the_audit_logs_chain(tmp_path: Path) -> 
     bring(build(tmp_path / "app.db"))
     audit.record(action="after")
 
+    assert AuditEvent.objects.get(action="predecessor.import").details["threads"] == 3
     verdict = chain.verify()
     assert (verdict.problem, verdict.count) == ("", AuditEvent.objects.count())
     assert verdict.count >= 6

@@ -177,6 +177,7 @@ class UserAdmin(AdministratorsOnly, Audited, DjangoUserAdmin):
         super().save_related(request, form, formsets, change)
         if form.new_role is not None:
             roles.give(form.instance, form.new_role)
+            self._record(request, form.instance, "role", role=form.new_role.value)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Add the last administrator to what is protected: one door for page and action."""

@@ -52,8 +52,10 @@ def log() -> Iterator[io.StringIO]:
 
 
 def database_text() -> str:
-    """Every value of every table, and the queue's tasks unpacked."""
+    """Every value of every table, and the queue's tasks and their results unpacked."""
     parts = [str(task.task) for task in apps.get_model("django_q", "OrmQ").objects.all()]
+    ended = apps.get_model("django_q", "Task").objects.all()
+    parts += [f"{task.args} {task.kwargs} {task.result}" for task in ended]
     with database.cursor() as cursor:
         for table in database.introspection.table_names(cursor):
             cursor.execute(f'SELECT * FROM "{table}"')  # noqa: S608 - the names are ours
