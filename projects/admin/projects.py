@@ -176,7 +176,8 @@ class ProjectAdmin(Audited, Managed):
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if not obj.slug:
-            obj.slug = Project.slug_for(obj.name)
+            is_known = user_of(request).is_superuser  # they see all projects anyway
+            obj.slug = Project.slug_for(obj.name, tells_nothing=not is_known)
         super().save_model(request, obj, form, change)
         forget_managed_ids(request)
 

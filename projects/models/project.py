@@ -178,9 +178,15 @@ class Project(models.Model):
         note_rule(self.pk, self.masking)
 
     @staticmethod
-    def slug_for(name: str) -> str:
-        """Return a free slug made from `name`; names without Latin letters get a random one."""
+    def slug_for(name: str, *, tells_nothing: bool = False) -> str:
+        """Return a free slug made from `name`; names without Latin letters get a random one.
+
+        :param tells_nothing: always give it a random ending, because a number at its end, or none,
+            would tell whether somebody else's project has that name.
+        """
         base = slugify(name)[:60] or f"project-{secrets.token_hex(3)}"
+        if tells_nothing:
+            base = f"{base}-{secrets.token_hex(3)}"
         taken = set(Project.objects.filter(slug__startswith=base).values_list("slug", flat=True))
         slug, number = base, 2
         while slug in taken:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -135,9 +136,25 @@ def test_it_makes_whoever_founds_a_project_its_owner() -> None:
 
     project = Project.objects.get()
     assert list(project.owners.all()) == [founder]
-    assert project.slug == "red-panda"
+    assert re.fullmatch("red-panda-[0-9a-f]{6}", project.slug)
     assert {tag.name for tag in project.tags.all()} == {"prod", "eu"}
     assert client.get(reverse(CHANGE, args=[project.pk])).status_code == 200
+
+
+def test_it_does_not_tell_a_founder_that_a_name_is_taken() -> None:
+    founder = make_user()
+    founder.user_permissions.add(Permission.objects.get(codename="add_project"))
+    make_project("Secret heron")
+    client = logged_in(founder)
+
+    for name in ("Secret heron", "Blue heron"):
+        client.post(reverse("admin:projects_project_add"), form_of(name=name, slug=""))
+
+    slugs = Project.objects.filter(owners=founder).values_list("slug", flat=True)
+    assert {re.sub("[0-9a-f]{6}$", "…", slug) for slug in slugs} == {
+        "secret-heron-…",
+        "blue-heron-…",
+    }
 
 
 def test_it_does_not_tell_an_owner_that_a_short_name_is_taken() -> None:
