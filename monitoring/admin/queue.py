@@ -109,7 +109,7 @@ class SuccessAdmin(Ended):
 
 
 @admin.register(Schedule)
-class ScheduleAdmin(Audited, SchedulePages):
+class ScheduleAdmin(Audited, SchedulePages):  # type: ignore[misc]
     """As django-q2 has it, on the audit log: a schedule can run any function."""
 
 

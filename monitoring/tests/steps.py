@@ -211,9 +211,9 @@ def tries_the_samples(day: Day) -> None:
 
 
 def changes_a_project(day: Day) -> None:
-    form = {"name": "Support", "slug": "support", "visibility": "members"} | NO_CONNECTIONS
-    form["owners"] = [User.objects.get(username="ada").pk]
-    day.post("projects_project_change", day.project.pk, **form)
+    form = {"name": "Support", "slug": "support", "visibility": "members"}
+    owners = [User.objects.get(username="ada").pk]
+    day.post("projects_project_change", day.project.pk, **form, **NO_CONNECTIONS, owners=owners)
 
 
 def bans_and_lifts(day: Day) -> None:

@@ -105,6 +105,7 @@ def files_in(folder: Path) -> Iterator[tuple[str, bytes]]:
 def test_it_shows_the_key_nowhere_after_a_whole_day(
     tmp_path: Path, settings: Settings, log: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    kept_key = ""
     with begin(tmp_path, settings) as day:
         for step in STEPS:
             if step is deletes_a_project:
