@@ -6,7 +6,7 @@ Who may ask is the caller's business: rows come from `visible_to(user)` or `mana
 from __future__ import annotations
 
 from threads.actions.exports import request_export
-from threads.actions.files import OpenedFile, may_be_had, open_file
+from threads.actions.files import OpenedFile, may_be_asked_for, may_be_had, open_file
 from threads.actions.fresh import (
     CAPTCHA_PURPOSE,
     ProjectCost,
@@ -76,6 +76,7 @@ __all__ = [
     "has_file",
     "has_upload",
     "load_sample",
+    "may_be_asked_for",
     "may_be_had",
     "may_share",
     "needs_captcha",

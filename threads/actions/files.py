@@ -31,12 +31,19 @@ class OpenedFile:
     name: str
 
 
-def may_be_had(thread: Thread, file_id: str) -> bool:
+def may_be_asked_for(thread: Thread, file_id: str) -> bool:
     """Tell whether a file that `thread` names is here or has a source. No query, no call."""
     if not is_file_id(file_id):
         return False
-    is_within_reach = thread.connection_id is not None or is_embedded(file_id)
-    return is_within_reach or cached_file(thread.project, file_id) is not None
+    if thread.connection_id is not None or is_embedded(file_id):
+        return True
+    return cached_file(thread.project, file_id) is not None
+
+
+def may_be_had(thread: Thread, file_id: str) -> bool:
+    """Tell the same, without those that nobody had when they were asked for last."""
+    is_known = may_be_asked_for(thread, file_id)
+    return is_known and not sync.is_missing(thread.project_id, file_id)
 
 
 def open_file(

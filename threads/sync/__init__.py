@@ -6,7 +6,7 @@ from threads.sync.batch import Tally, sync_many, sync_thread
 from threads.sync.budget import BudgetSpent, CallBudget
 from threads.sync.choice import candidates, choose
 from threads.sync.connections import eraser_for, source_for, try_connection
-from threads.sync.files import FileBusy, FileGone, fetch_file
+from threads.sync.files import FileBusy, FileGone, fetch_file, is_missing
 from threads.sync.fresh import Cost, End, preview, read_for, seconds_left
 from threads.sync.ledger import Day, days_of, fold_old_runs
 from threads.sync.reasons import reason_for
@@ -36,6 +36,7 @@ __all__ = [
     "eraser_for",
     "fetch_file",
     "fold_old_runs",
+    "is_missing",
     "is_own_limit",
     "not_read_since",
     "preview",

@@ -484,6 +484,21 @@ def test_it_shows_no_broken_pictures_of_imported_threads(client: Client) -> None
     assert "<img" in client.get(thread.get_absolute_url()).content.decode()
 
 
+def test_it_leaves_no_empty_frame_for_a_picture_that_is_gone(
+    client: Client, connection: Connection
+) -> None:
+    thread = name_file(connection, "file-1", name="cat.png")
+    before = client.get(thread.get_absolute_url()).content.decode()
+
+    assert get(client, connection.project, "file-1").status_code == 410
+
+    after = client.get(thread.get_absolute_url()).content.decode()
+    address = f"/files/{connection.project.slug}/file-1/"
+    assert f'<img src="{address}"' in before
+    assert "<img" not in after
+    assert f'<a href="{address}">cat.png</a>' in after  # which says what became of it
+
+
 # For programs.
 
 
@@ -553,6 +568,9 @@ def test_the_api_says_why_there_is_no_file(
 
     assert (response.status_code, response.json()["error"]["code"]) == said
     assert ("Retry-After" in response) == (response.status_code == 503)
+    thread = Thread.objects.get()
+    (message,) = client.get(f"/api/v1/threads/{thread.short_id}/messages").json()["results"]
+    assert (message["files"][0]["url"] is None) == (response.status_code == 410)
 
 
 def test_the_api_hands_nobody_what_they_may_not_see(

@@ -198,10 +198,12 @@ def test_it_shows_the_parts_of_a_message_as_what_they_are(client: Client) -> Non
             {"kind": "refusal", "text": "I cannot do that."},
             {"kind": "image", "url": "https://cdn.example/cat.png", "file_id": "file_9"},
             {"kind": "file", "text": "terms.pdf", "file_id": "file_1"},
+            {"kind": "audio", "file_id": "file_2"},
         ],
     )
 
-    page = message_html(page_of(client, thread), 1)
+    whole = page_of(client, thread)
+    page = message_html(whole, 1)
 
     assert '<a href="https://shop.example/p" rel="nofollow noopener noreferrer">Policy</a>' in page
     assert "javascript:" not in page
@@ -210,6 +212,9 @@ def test_it_shows_the_parts_of_a_message_as_what_they_are(client: Client) -> Non
     assert "<img" not in page
     assert 'href="https://cdn.example/cat.png"' in page
     assert "terms.pdf" in page
+    signs = set(re.findall(r'href="#i-([\w-]+)"', page))
+    assert signs >= {"ban", "image", "file", "volume-2"}
+    assert {sign for sign in signs if f'id="i-{sign}"' not in whole} == set()
 
 
 def test_it_says_what_became_of_a_message_and_its_thread(client: Client) -> None:

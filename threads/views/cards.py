@@ -72,7 +72,8 @@ class Reading:
     `base` is the thread's address for links to messages and their sources; "" where nothing
     else may be reached, on paper and in shared views. `spans` finds the words to mark, `hits`
     are positions, in order; `address_of` makes the link to one. `names` are those of assistants.
-    `address_of_file` says where a file is had here, by its id; "" where it is not.
+    `address_of_file` says where a file is had here, by its id; "" where it is not. One that
+    `may_be_had` does not know is named and not shown: its place would stay empty.
     """
 
     base: str = ""
@@ -82,6 +83,7 @@ class Reading:
     thread_model: str = ""
     names: Mapping[int, str] = field(default_factory=dict)
     address_of_file: Callable[[str], str] = lambda _file_id: ""
+    may_be_had: Callable[[str], bool] = lambda _file_id: True
     is_unfolded: bool = False
 
 
@@ -289,7 +291,7 @@ def _file(part: Part, reading: Reading) -> SafeString:
     names = {"image": _("Image"), "file": _("File"), "audio": _("Audio")}
     icons = {"image": "image", "file": "file", "audio": "volume-2"}
     kept = reading.address_of_file(part.file_id)
-    if kept and part.kind == "image":
+    if kept and part.kind == "image" and reading.may_be_had(part.file_id):
         # The size is fixed by the style sheet, so that nothing moves when the picture comes.
         return fill(
             '<figure class="picture"><a href="{0}"><img src="{0}" alt="{1}" loading="lazy"'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from django.db.models import Count, Max, Min
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
@@ -15,7 +16,7 @@ from django.views.decorators.http import require_GET
 from projects.models import Project
 from threadhub.lib.ratelimit import limited
 from threads import content
-from threads.actions import may_be_had, may_share, note_read
+from threads.actions import may_be_asked_for, may_be_had, may_share, note_read
 from threads.exports.covering import cover_for
 from threads.models import Assistant, Thread
 from threads.models.thread import Store
@@ -118,6 +119,7 @@ def thread_page(request: HttpRequest, thread_id: str) -> HttpResponse:
         thread_model=thread.model,
         names=names_in(rows),
         address_of_file=_files_of(thread),
+        may_be_had=partial(may_be_had, thread),
     )
     first_hit = next((hit for hit in hits if hit in pages.here), hits[0] if hits else None)
     return render(
@@ -147,7 +149,7 @@ def _files_of(thread: Thread) -> Callable[[str], str]:
     """
 
     def address_of(file_id: str) -> str:
-        if not may_be_had(thread, file_id):
+        if not may_be_asked_for(thread, file_id):
             return ""
         return reverse("threads:file", args=[thread.project.slug, file_id])
 
@@ -217,6 +219,7 @@ def print_page(request: HttpRequest, thread_id: str) -> HttpResponse:
         thread_model=thread.model,
         names=names_in(rows),
         address_of_file=_files_of(thread),
+        may_be_had=partial(may_be_had, thread),
         is_unfolded=True,
     )
     next_first = first + PRINT_SIZE if first + PRINT_SIZE <= last_position else None

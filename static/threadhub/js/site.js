@@ -39,6 +39,12 @@
     show();
   }
 
+  // A picture that cannot be had leaves its name, not an empty frame.
+  const lost = (picture) => picture.closest(".picture")?.classList.add("lost");
+  document.addEventListener("error", (event) => event.target.matches?.(".picture img") && lost(event.target), true);
+  for (const picture of document.querySelectorAll(".picture img"))
+    if (picture.complete && !picture.naturalWidth && picture.currentSrc) lost(picture);
+
   // Menus close when the reader goes elsewhere.
   document.addEventListener("click", (event) => {
     for (const menu of document.querySelectorAll("details.menu[open]"))
