@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 
 from projects.models import Project, Tag
 from threads.models import Message, MessageSource, Thread
@@ -256,6 +257,17 @@ def test_it_shows_hostile_names_and_titles_as_text(client: Client) -> None:
     for query in ("", "print/", "1/", "?q=%3Cimg"):
         page = page_of(client, thread, query)
         assert "<img" not in page
+
+
+def test_it_prints_times_that_stay_true(client: Client) -> None:
+    sent = timezone.now() - timedelta(hours=2)
+    thread = make_conversation("Hello")
+    thread.messages.update(created_at=sent)
+
+    assert "2\xa0hours ago" in message_html(page_of(client, thread), 1)
+    assert f">{sent:%Y-%m-%d %H:%M} UTC</time>" in message_html(
+        page_of(client, thread, "print/"), 1
+    )
 
 
 def test_it_prints_everything_unfolded_without_controls(client: Client) -> None:

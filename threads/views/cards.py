@@ -72,6 +72,7 @@ class Reading:
     `base` is the thread's address for links to messages and their sources; "" where nothing
     else may be reached, on paper and in shared views. `spans` finds the words to mark, `hits`
     are positions, in order; `address_of` makes the link to one. `names` are those of assistants.
+    `is_unfolded` is for paper: nothing is folded, and times are exact.
     `address_of_file` says where a file is had here, by its id; "" where it is not. One that
     `may_be_had` does not know is named and not shown: its place would stay empty.
     """
@@ -177,7 +178,11 @@ class _Cards:
 
     def _marks(self, row: Row) -> SafeString:
         """Return what stands at the right: badges, the time, links to hits and to the source."""
-        when = self._clock.moment(row.created_at, with_time=True) if row.created_at else ""
+        when: SafeString | str = ""
+        if row.created_at and self._reading.is_unfolded:  # paper does not know what "ago" is
+            when = self._clock.exact(row.created_at)
+        elif row.created_at:
+            when = self._clock.moment(row.created_at, with_time=True)
         return fill(
             '<div class="marks">{}{}{}{}</div>',
             self._badges(row),
