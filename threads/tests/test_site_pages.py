@@ -176,3 +176,10 @@ def test_signing_out_is_a_button_and_signing_in_comes_back(client: Client) -> No
 
     assert 'href="/account/login/?next=%2F%3Fq%3Da%2526b"' in visitor
     assert '<form method="post" action="/account/logout/">' in page
+
+
+def test_languages_are_called_by_their_own_names(client: Client) -> None:
+    page = client.get("/help/search/", headers={"accept-language": "zh-hant"}).content.decode()
+
+    assert re.search(r'lang="en">\s*English', page)
+    assert re.search(r'lang="zh-hant" aria-current="true">\s*繁體中文', page)
