@@ -48,7 +48,12 @@ def test_it_brings_back_what_was_backed_up(tmp_path: Path) -> None:
     assert manage(data, "migrate", "--verbosity=0").returncode == 0
     assert manage(data, "add_project", "Kept").returncode == 0
 
+    file = data / "files" / "kept" / "1" / "ab" / f"ab{'0' * 62}.txt"
+    file.parent.mkdir(parents=True)
+    file.write_text("of an import")
+
     made = manage(data, "backup", str(copy))
+    file.unlink()
     manage(data, "add_project", "Made later")
     asked = manage(data, "restore", str(copy))
     restored = manage(data, "restore", str(copy), "--yes")
@@ -58,6 +63,8 @@ def test_it_brings_back_what_was_backed_up(tmp_path: Path) -> None:
     assert asked.returncode == 2
     assert restored.returncode == 0, restored.stderr
     assert names_in(data / "threadhub.sqlite3") == ["Kept"]
+    assert "1 files" in restored.stdout
+    assert file.read_text() == "of an import"
     assert [path.name for path in copies.iterdir() if path.name.startswith(".")] == []
     assert len(list(copies.glob("before-restore-*"))) == 1
     assert manage(data, "rebuild_index", "--check").returncode == 0

@@ -7,7 +7,7 @@ Two folders under the data directory: `kept` holds what an import brought and no
 from __future__ import annotations
 
 from threads.attachments.kinds import Kind, KindSniffer, kind_of
-from threads.attachments.places import is_file_id
+from threads.attachments.places import is_file_id, is_place
 from threads.attachments.storage import (
     FileRefused,
     TooLarge,
@@ -17,6 +17,7 @@ from threads.attachments.storage import (
     is_kept,
     keep_fetched,
     keep_file,
+    kept_folder,
     make_room,
     most_bytes,
 )
@@ -31,8 +32,10 @@ __all__ = [
     "forget_unnamed",
     "is_file_id",
     "is_kept",
+    "is_place",
     "keep_fetched",
     "keep_file",
+    "kept_folder",
     "kind_of",
     "make_room",
     "most_bytes",

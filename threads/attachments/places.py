@@ -10,6 +10,7 @@ from django.conf import settings
 
 from threads.attachments.kinds import KINDS
 
+_PLACE = re.compile(r"[0-9]{1,18}/([0-9a-f]{2})/\1[0-9a-f]{62}\.[a-z0-9]{1,5}\Z")
 _FILE_ID = re.compile(r"[A-Za-z0-9_.:-]{1,200}\Z")
 
 
@@ -21,6 +22,11 @@ def is_file_id(text: str) -> bool:
 def folder(name: str) -> Path:
     """Return `kept` or `fetched` under the data directory; it may not be there yet."""
     return Path(settings.THREADHUB_DATA_DIR) / "files" / name
+
+
+def is_place(name: str) -> bool:
+    """Tell whether a file below `kept` or `fetched` may lie at the relative path `name`."""
+    return bool(_PLACE.match(name)) and name.rpartition(".")[2] in KINDS
 
 
 def stem_of(file_id: str) -> str:

@@ -76,6 +76,11 @@ def keep_file(
     return _put(KEPT, project.pk, file_id, _pieces(source))
 
 
+def kept_folder() -> Path:
+    """Return where lies what imports brought and nobody else has; it may not be there yet."""
+    return folder(KEPT)
+
+
 def is_kept(project: Project, file_id: str) -> bool:
     """Tell whether an import has brought this file already."""
     return is_file_id(file_id) and found(KEPT, project.pk, file_id) is not None

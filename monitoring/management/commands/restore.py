@@ -12,8 +12,9 @@ from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from monitoring.prepare import prepare_database, prepare_keys
-from threadhub.lib import audit, backup
+from threadhub.lib import audit, backup, file_backup
 from threadhub.lib.cluster import worker_count
+from threads.attachments import is_place, kept_folder
 
 
 class Command(BaseCommand):
@@ -43,15 +44,28 @@ class Command(BaseCommand):
                 kept = path.with_name(f"before-restore-{timezone.now():%Y%m%d-%H%M%S}{path.suffix}")
                 backup.make(kept)
                 self.stdout.write(f"The present database is kept in {kept}.")
+            tar = file_backup.tar_beside(path)
+            if tar.is_file():  # a damaged one changes nothing
+                file_backup.check(tar, accepts=is_place)
             backup.restore(path)
             prepare_database()
             lost = prepare_keys()
+            self.stdout.write(f"The database is that of {path} now, its tables up to date.")
+            self._put_files_back(tar)
         except (backup.BackupError, DatabaseError) as error:
             raise CommandError(str(error).strip()) from error
         audit.record(action="backup.restore", file=path.name)
-        self.stdout.write(f"The database is that of {path} now, its tables up to date.")
         if lost:
             self.stderr.write(lost)
+
+    def _put_files_back(self, tar: Path) -> None:
+        if not tar.is_file():
+            self.stdout.write("There are no files beside it; those that are here stay.")
+            return
+        count, size, there = file_backup.unpack(tar, kept_folder(), accepts=is_place)
+        self.stdout.write(
+            f"{count} files, {size / 2**20:.1f} MiB, were put back; {there} were here already."
+        )
 
     def _agrees(self) -> bool:
         if not sys.stdin.isatty():
