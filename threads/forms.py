@@ -117,6 +117,7 @@ class ShareForm(forms.Form):
         label=_("Valid for"),
         choices=[("1", _("a day")), ("7", _("a week")), ("30", _("30 days")), ("90", _("90 days"))],
         initial="7",
+        widget=forms.Select(attrs={"class": "field"}),
     )
 
 
@@ -139,4 +140,5 @@ class TokenForm(forms.Form):
             ("365", _("a year")),
         ],
         initial="90",
+        widget=forms.Select(attrs={"class": "field"}),
     )
