@@ -22,6 +22,8 @@ from threads.models import Thread
 class Command(BaseCommand):
     help = "Export threads. Without --query and --thread: all of them, or those of the projects."
 
+    requires_system_checks = []  # they load every page, and take as long as a PDF of ten messages
+
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--query", default="", metavar="Q")
         parser.add_argument("--project", action="append", default=[], metavar="SLUG")
