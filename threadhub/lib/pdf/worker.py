@@ -134,8 +134,13 @@ def _contents(document: Document, heading: str) -> list[Any]:
 
 
 def _stamp(writer: Any, fonts: Any, title: str, page_word: str) -> None:
-    """Write title and page number at the foot of each page."""
+    """Write title and page number at the foot of each page.
+
+    Each foot becomes a drawing of its own that its page calls. pypdf's `merge_page` would compare
+    and rename all that the two pages use, which took a fifth of the time of a whole document.
+    """
     from pypdf import PdfReader
+    from pypdf.generic import ArrayObject, DecodedStreamObject, DictionaryObject, NameObject
     from reportlab.lib.pagesizes import A4
     from reportlab.pdfgen.canvas import Canvas
 
@@ -154,8 +159,27 @@ def _stamp(writer: Any, fonts: Any, title: str, page_word: str) -> None:
         canvas.drawRightString(A4[0] - 45, 26, page_word % {"page": number, "pages": count})
         canvas.showPage()
     canvas.save()
-    for page, foot in zip(writer.pages, PdfReader(feet).pages, strict=True):
-        page.merge_page(foot)
+    before, after = DecodedStreamObject(), DecodedStreamObject()
+    before.set_data(b"q ")
+    after.set_data(b" Q q /Foot Do Q")
+    before, after = writer._add_object(before), writer._add_object(after)
+    drawn: Any = PdfReader(feet).pages
+    fonts_of_feet = drawn[0]["/Resources"].clone(writer)["/Font"].indirect_reference
+    for page, foot in zip(writer.pages, drawn, strict=True):
+        drawing = DecodedStreamObject()
+        drawing.set_data(foot.get_contents().get_data())
+        drawing.update(
+            {
+                NameObject("/Type"): NameObject("/XObject"),
+                NameObject("/Subtype"): NameObject("/Form"),
+                NameObject("/BBox"): foot.mediabox,
+                NameObject("/Resources"): DictionaryObject({NameObject("/Font"): fonts_of_feet}),
+            }
+        )
+        resources = page["/Resources"].get_object()
+        drawings = resources.setdefault(NameObject("/XObject"), DictionaryObject()).get_object()
+        drawings[NameObject("/Foot")] = writer._add_object(drawing)
+        page[NameObject("/Contents")] = ArrayObject([before, page.raw_get("/Contents"), after])
 
 
 def _fitting(title: str, fonts: Any) -> list[tuple[str, str]]:
@@ -172,6 +196,9 @@ def _fitting(title: str, fonts: Any) -> list[tuple[str, str]]:
 
 def run(lines: Any, target: BinaryIO) -> None:
     """Lay out what `lines` say and write the PDF to `target`."""
+    # Not needed for text and pictures: drawings in SVG, and locked files. Both libraries do
+    # without, start a sixth sooner, and what is not there cannot be attacked.
+    sys.modules.update({"svglib": None, "cryptography": None})  # type: ignore[dict-item]
     from pypdf import PdfWriter
     from reportlab import rl_config
 
@@ -208,7 +235,7 @@ def run(lines: Any, target: BinaryIO) -> None:
             writer.insert_page(page, index)
     _stamp(writer, fonts, finish["title"], finish["page"])
     for title, start in document.starts:
-        writer.add_outline_item(title, start + shift)
+        writer.add_outline_item(title=title, page_number=start + shift)
     writer.add_metadata({"/Title": finish["title"], "/Producer": "ThreadHub"})
     writer.write(target)
 
