@@ -15,7 +15,7 @@ from xhtml2pdf import default
 from xhtml2pdf.context import pisaContext
 
 _FOLDER = Path(__file__).with_name("typefaces")
-TEXT, CODE, EMOJI = "th-text", "th-code", "th-emoji"
+TEXT, BOLD, CODE, EMOJI = "th-text", "th-text-bold", "th-code", "th-emoji"
 # In the order in which they are asked for a character that the text's own font lacks.
 _OTHERS = {
     "th-cjk": "DroidSansFallbackFull.ttf",
@@ -24,8 +24,8 @@ _OTHERS = {
 }
 _REPLACEMENT = "\u25af"  # ▯, for what none of them has
 _PICTURES = 0x1F000  # where emoji begin
-# Every font that is used for text has what is below U+0250.
-_LATIN_OR_NOT = re.compile("(?P<latin>[\x00-\u024f]+)|[^\x00-\u024f]+")
+# Every font that is used for text has what is below U+0180.
+_LATIN_OR_NOT = re.compile("(?P<latin>[\x00-\u017f]+)|[^\x00-\u017f]+")
 
 
 def _to_unicode(name: str, subset: list[int]) -> str:
@@ -60,13 +60,10 @@ def _utf16(code: int) -> str:
 ttfonts.makeToUnicodeCMap = _to_unicode
 
 
-def _register(name: str, file: str, bold_file: str | None = None) -> TTFont:
+def _register(name: str, file: str, *, bold: str = "") -> TTFont:
     font = TTFont(name, str(_FOLDER / file))
     pdfmetrics.registerFont(font)
-    bold = name
-    if bold_file:
-        bold = f"{name}-bold"
-        pdfmetrics.registerFont(TTFont(bold, str(_FOLDER / bold_file)))
+    bold = bold or name
     for is_bold in (0, 1):
         for is_italic in (0, 1):
             addMapping(name, is_bold, is_italic, bold if is_bold else name)
@@ -78,9 +75,11 @@ class Fonts:
     """Loads a font when the first character needs it, and counts what none of them shows."""
 
     def __init__(self) -> None:
-        self._text = _register(TEXT, "DejaVuSans.ttf", "DejaVuSans-Bold.ttf")
-        self._code = _register(CODE, "DejaVuSansMono.ttf")
-        self._loaded: dict[str, TTFont] = {}
+        self._loaded: dict[str, TTFont] = {
+            BOLD: _register(BOLD, "DejaVuSans-Bold.ttf"),
+            TEXT: _register(TEXT, "DejaVuSans.ttf", bold=BOLD),
+            CODE: _register(CODE, "DejaVuSansMono.ttf"),
+        }
         self.missing: dict[str, int] = {}
         self._font_of = lru_cache(maxsize=65_536)(self._find)
 
@@ -89,17 +88,13 @@ class Fonts:
             self._loaded[name] = _register(name, _OTHERS[name])
         return code in self._loaded[name].face.charToGlyph
 
-    def _find(self, character: str, in_code: bool) -> str | None:
-        """Return the name of a font, "" for the one in use, None when there is none."""
+    def _find(self, character: str, font: str) -> str | None:
+        """Return the name of the font that shows it, `font` where it can; None when none does."""
         code = ord(character)
         if code >= _PICTURES and self._has(EMOJI, code):
             return EMOJI  # all from one hand, though the text's font has some of them
-        own = self._code if in_code else self._text
-        if code in own.face.charToGlyph:
-            return ""
-        if in_code and code in self._text.face.charToGlyph:
-            return TEXT
-        return next((name for name in _OTHERS if self._has(name, code)), None)
+        own = font if font in self._loaded else TEXT
+        return next((name for name in (own, TEXT, *_OTHERS) if self._has(name, code)), None)
 
     def runs(self, text: str, font: str) -> list[tuple[str, str]]:
         """Cut `text` into runs, each with the font that shows it; `font` where that can.
@@ -107,19 +102,18 @@ class Fonts:
         What no font has becomes ▯ and is counted, but for what shows nothing by itself.
         """
         made: list[tuple[str, str]] = []
-        in_code = font == CODE
         for piece in _LATIN_OR_NOT.finditer(text):
             if piece["latin"] is not None:
                 _append(made, piece.group(), font)
                 continue
             for character in piece.group():
-                other = self._font_of(character, in_code)
+                other = self._font_of(character, font)
                 if other is None and _shows_nothing(character):
                     continue
                 if other is None:
                     self.missing[character] = self.missing.get(character, 0) + 1
-                    character, other = _REPLACEMENT, ""  # noqa: PLW2901
-                _append(made, character, other or font)
+                    character, other = _REPLACEMENT, font  # noqa: PLW2901
+                _append(made, character, other)
         return made
 
     def install(self) -> None:
