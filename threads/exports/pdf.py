@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from projects.models import Project
 from threadhub.lib import pdf
-from threadhub.lib.pdf.blocks import blocks, code
+from threadhub.lib.pdf.blocks import blocks, code, paragraphs
 from threads import content
 from threads.exports import headings
 from threads.exports.base import ExportCancelled, ExportError, Options, Written
@@ -21,6 +21,7 @@ from threads.models import Message
 
 # Points: an image fills half a page at most, and is not blown up.
 _WIDEST, _TALLEST, _POINTS_A_PIXEL = 480, 360, 0.75
+_LONGEST_FACT = 600  # characters in a cell, which must fit on a page
 
 
 def _attached(found: Attached) -> str:
@@ -35,14 +36,15 @@ def _attached(found: Attached) -> str:
 
 
 def _message(message: Message, project: Project, options: Options, pictures: Pictures) -> str:
-    who = escape(content.plain(headings.speaker(message)))
-    when = escape(headings.moment(message.created_at, options.zone))
-    place = f'<span class="quiet">{message.position} · {when}</span>'
+    who = _one_line(headings.speaker(message))
+    when = headings.moment(message.created_at, options.zone)
+    place = f"{message.position} · {when}" if when else str(message.position)
+    place = f'<span class="quiet">{escape(place)}</span>'
     made = [f'<div class="head {message.role}"><b>{who}</b> {place}</div>']
     made += [f"<p><i>{escape(note)}</i></p>" for note in headings.notes(message, options.zone)]
     text = mask(message.text) if options.masked else message.text
     if len(text) <= content.MAX_MARKDOWN and message.kind == Message.Kind.MESSAGE:
-        made.append(blocks(content.markdown(text)))
+        made.append(blocks(content.markdown(text), source=content.visible(text)))
     else:
         made.extend(code(content.visible(text)))
     found = pictures.of(project, message, masked=options.masked)
@@ -50,17 +52,30 @@ def _message(message: Message, project: Project, options: Options, pictures: Pic
     return "".join(made)
 
 
-def _thread(record: ThreadRecord, options: Options, pictures: Pictures) -> Iterator[dict[str, Any]]:
-    title = content.plain(headings.title(record, masked=options.masked), 200)
-    facts = [
-        (escape(label), escape(content.plain(value, 600)))
-        for label, value in headings.facts(record, masked=options.masked, zone=options.zone)
-    ]
-    rows = "".join(
-        f'<tr><td class="label">{name}</td><td>{value}</td></tr>' for name, value in facts
+def _one_line(text: str) -> str:
+    return escape(" ".join(content.visible(text).split()))
+
+
+def _facts(record: ThreadRecord, options: Options) -> Iterator[str]:
+    """Yield a table of what is known of a thread, and below it what is long, such as a remark."""
+    facts = headings.facts(record, masked=options.masked, zone=options.zone)
+    is_long = [len(value) > _LONGEST_FACT or "\n" in value.strip() for _label, value in facts]
+    rows = (
+        f'<tr><td class="label">{escape(label)}</td><td>{_one_line(value)}</td></tr>'
+        for (label, value), apart in zip(facts, is_long, strict=True)
+        if not apart
     )
+    yield f'<table class="facts">{"".join(rows)}</table>'
+    for (label, value), apart in zip(facts, is_long, strict=True):
+        if apart:
+            yield f'<p class="quiet">{escape(label)}</p>'
+            yield from paragraphs(content.visible(value))
+
+
+def _thread(record: ThreadRecord, options: Options, pictures: Pictures) -> Iterator[dict[str, Any]]:
+    title = " ".join(content.visible(headings.title(record, masked=options.masked)).split())
     yield {"start": title}
-    yield {"html": f'<h1>{escape(title)}</h1><table class="facts">{rows}</table>'}
+    yield {"html": f"<h1>{escape(title)}</h1>{''.join(_facts(record, options))}"}
     for message in record.messages:
         yield {"html": _message(message, record.thread.project, options, pictures)}
 

@@ -55,6 +55,7 @@ def test_it_shows_every_script() -> None:
         "注文番号がわかりません。カタカナと漢字。",
         "안녕하세요 환불해 주세요",
         "service 🙂 ok 👍",
+        "`Ǥǆ˥ in code` and **𝖠 in bold**",
         "`error-401` and **bold** and *soft* → x ≤ y",
     ]
 
@@ -211,17 +212,31 @@ def paragraph_of(text: str, style: Any) -> Paragraph:
 
 
 def test_it_cuts_markup_into_blocks_with_the_same_text() -> None:
-    made_blocks = blocks("a<p>b</p><ul><li>c<p>d</p></li></ul>e<pre>f\n  g</pre><b>h</b>")
+    markup = "a<p>b</p><ul><li>c<p>d</p></li></ul>e<pre>f\n  g</pre><b>h</b>"
+
+    made_blocks = blocks(markup, source="")
 
     assert re.sub(r"<[^>]*>|\s", "", made_blocks) == "abcdefgh"
 
 
-@pytest.mark.parametrize(("tag", "mark"), [("ul", "•"), ("ol", "2500.")])
-def test_it_writes_very_long_lists_as_lines(tag: str, mark: str) -> None:
+def test_it_shows_thousands_of_elements_as_they_were_written() -> None:
+    source = "\n".join(f"- item **{number}**" for number in range(2_500))
     items = "".join(f"<li>item <b>{number}</b></li>" for number in range(2_500))
 
-    made_blocks = blocks(f"<{tag}>{items}</{tag}>")
+    made_blocks = blocks(f"<ul>{items}</ul>", source=source)
 
     assert "<li>" not in made_blocks
-    assert f"{mark} item 2499" in made_blocks
-    assert made_blocks.count("item ") == 2_500
+    assert "-\u00a0item\u00a0**2499**" in made_blocks
+    assert made_blocks.count("item") == 2_500
+
+
+def test_it_colours_no_code_and_counts_no_colours() -> None:
+    coloured = "<span class='k'>x</span> " * 5_000
+
+    assert "y" not in blocks(f"<pre>{coloured}</pre>", source="y")
+
+
+def test_it_takes_off_what_says_how_large_something_is() -> None:
+    markup = "<p style='font-size:99999pt'><a href='b' width='9e9'>a</a></p>"
+
+    assert blocks(markup, source="") == '<p><a href="b">a</a></p>'

@@ -2,7 +2,8 @@
 
 xhtml2pdf is quadratic in one block (a paragraph of 1 MB takes minutes) and loses text in others:
 of a word of 20,000 letters it shows one per cent. So long paragraphs become several, code is
-wrapped here and cut into short blocks, wide tables become lines, and nothing nests deeply.
+wrapped here and cut into short blocks, wide tables become lines, and nothing nests deeply. What
+has thousands of elements is shown as it was written.
 """
 
 from __future__ import annotations
@@ -25,9 +26,11 @@ _TABLE_COLUMNS = 14
 _CELL = 600  # characters; a cell must fit on a page
 _ROWS = 100
 _ITEMS = 100
-_LONG_LIST = 2_000  # items; each costs a millisecond, so longer lists become lines of text
+_MOST_LINES = 1_000  # of a paragraph
+_MOST_ELEMENTS = 4_000  # in all; each costs a third of a millisecond, an item of a list a whole one
 _INLINE_ELEMENTS = 200  # each one is a fragment to lay out
 
+_ATTRIBUTES = frozenset({"href", "start", "class"})
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _CONTAINERS = frozenset({"div", "section", "body", "html"})
 _BLOCKS = _HEADINGS | _CONTAINERS | {"p", "pre", "ul", "ol", "table", "blockquote", "hr"}
@@ -85,7 +88,10 @@ def code(text: str) -> Iterator[str]:
 
 
 def paragraphs(text: str) -> Iterator[str]:
-    """Yield `text` as paragraphs, one a line, long ones cut."""
+    """Yield `text` as paragraphs, one a line, long ones cut; very many lines as code."""
+    if text.count("\n") > _MOST_LINES:
+        yield from code(text)
+        return
     for line in text.split("\n"):
         if line.strip():
             yield from (f"<p>{escape(part, quote=False)}</p>" for part in _cut(line))
@@ -125,9 +131,6 @@ def _list(element: Any, depth: int) -> Iterator[str]:
     items = [child for child in element if isinstance(child.tag, str)]
     first = element.get("start", "1")
     number = int(first) if first.isdigit() and len(first) < 10 else 1
-    if len(items) > _LONG_LIST:
-        yield from _lines(items, number if element.tag == "ol" else None)
-        return
     for start in range(0, len(items), _ITEMS):
         yield f'<ol start="{number + start}">' if element.tag == "ol" else "<ul>"
         for item in items[start : start + _ITEMS]:
@@ -135,20 +138,6 @@ def _list(element: Any, depth: int) -> Iterator[str]:
             yield from _inside(item, depth + 1)
             yield "</li>"
         yield f"</{element.tag}>"
-
-
-def _lines(items: list[Any], number: int | None) -> Iterator[str]:
-    """Yield the items of a list as lines, numbered from `number` on or marked with •."""
-    texts = [
-        f"{'•' if number is None else f'{number + index}.'} {' '.join(_text(item).split())}"
-        for index, item in enumerate(items)
-    ]
-    for start in range(0, len(texts), _ITEMS):
-        part = texts[start : start + _ITEMS]
-        if sum(map(len, part)) <= _PARAGRAPH:
-            yield f"<p>{'<br/>'.join(escape(text, quote=False) for text in part)}</p>"
-        else:
-            yield from paragraphs("\n".join(part))
 
 
 def _block(element: Any, depth: int) -> Iterator[str]:
@@ -203,8 +192,21 @@ def _inside(element: Any, depth: int) -> Iterator[str]:
     yield from flush()
 
 
-def blocks(safe_html: str) -> str:
-    """Return `safe_html` as a sequence of small blocks with the same text."""
+def _count_and_strip(root: Any) -> int:
+    """Take off what could say how large or where something is shown; count the elements."""
+    count = 0
+    for element in root.iter():
+        for name in set(element.attrib) - _ATTRIBUTES:
+            del element.attrib[name]
+        count += element.tag != "span"  # colours in code, of which `code` takes the text alone
+    return count
+
+
+def blocks(safe_html: str, source: str) -> str:
+    """Return `safe_html` as a sequence of small blocks with the same text.
+
+    :param source: what the HTML was made from, shown instead when it is too many elements.
+    """
     parser = html.HTMLParser(huge_tree=True)
     root = html.fragment_fromstring(safe_html, create_parent="div", parser=parser)
-    return "".join(_inside(root, 0))
+    return "".join(_inside(root, 0) if _count_and_strip(root) <= _MOST_ELEMENTS else code(source))
