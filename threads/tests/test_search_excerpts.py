@@ -92,6 +92,8 @@ def test_it_knows_whether_there_is_anything_to_mark(query: str, text: str) -> No
         ("ＡＢＣ１２３", "ABC123"),
         ("ｱｲｳ", " ア  イ  ウ "),
         ("parseHttpResponse", "parseHttpResponse parse Http Response"),
+        ("parseValue", "parseValue parse Value"),
+        ("é snake_isCamel 退款", "é snake_isCamel  退  款  is Camel"),
         ("v3.11", "v 3.11"),
         ("IPv4", "IPv4"),
         (None, ""),
