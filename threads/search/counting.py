@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import islice
 
-from django.db.backends.base.base import BaseDatabaseWrapper
-
 from threads.search.lookups import Lookup
 from threads.search.plan import Plan
 from threads.search.tally import Counts, Totals
@@ -17,7 +15,7 @@ from threads.search.texts import Verifier
 class Further:
     """The hits of `plan` beyond those that the page has met, counted up to `most`."""
 
-    connection: BaseDatabaseWrapper
+    verifier: Verifier  # of the texts of `plan`, as the page has used it
     plan: Plan
     lookup: Lookup
     newest_first: bool
@@ -26,7 +24,7 @@ class Further:
 
     def counts(self) -> Counts:
         """Return the counts; a query, unless the texts have to be looked at as well."""
-        if Verifier(self.connection, self.plan).is_needed:
+        if self.verifier.is_needed:
             return Counts(None, self._verified)
         found = self.lookup.count(self.most + 1) if self.plan.reads_messages else 0
         return Counts(min(found, self.most), lambda: self._totals(found))
@@ -45,7 +43,7 @@ class Further:
 
     def _verified(self) -> Totals:
         """Look the first hits up in their texts, as the page does; a few queries."""
-        verifier = Verifier(self.connection, self.plan)
+        verifier = self.verifier.again()
         in_threads: dict[int, int] = {}
         read = 0
         if self.plan.reads_messages:

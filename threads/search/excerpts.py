@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from html import escape
+from itertools import islice, takewhile
 
 from threads.search.match import readings
 from threads.search.query import Node, Phrase, Prefix, Token, Word
@@ -19,7 +20,10 @@ _BEFORE = 50  # characters shown before a match
 _READ = 50_000  # characters of a message that are looked through
 _FIRST = 2_000  # and of them first
 _MAX_SPANS = 200  # of one term
-_OPEN, _CLOSE = "\ue000", "\ue001"  # stand for the marks until the text is escaped
+# Stand for the marks and for what is left out until the text is escaped: in ASCII, as most texts
+# are, which takes half the time.
+_OPEN, _CLOSE, _CUT = "\x01", "\x02", "\x03"
+_OURS = str.maketrans(dict.fromkeys((_OPEN, _CLOSE, _CUT), " "))
 Span = tuple[int, int, int]  # start, end, number of the term
 
 
@@ -57,24 +61,33 @@ class Marker:
 
     def marked(self, text: str) -> str:
         """Return the whole of `text` as HTML with its matches marked."""
-        return _mark(text, self.spans(text))
+        return _as_html(_mark(text, self.spans(text)))
 
     def snippet(self, text: str, length: int = LENGTH) -> str:
         """Return the telling parts of `text` as HTML, some `length` characters of it."""
-        if self._only and (snippet := _of_one_word(text, self._only, length)):
-            return snippet
+        return _as_html(self._line(text, length))
+
+    def snippets(self, texts: Iterable[str]) -> list[str]:
+        """Return the snippets of many texts: to escape one costs as much as to escape a page."""
+        lines = [self._line(text, LENGTH) for text in texts]
+        return _as_html("\n".join(lines)).split("\n") if lines else []
+
+    def _line(self, text: str, length: int) -> str:
+        """Return the telling parts of `text` on one line, for _as_html()."""
+        if self._only and (line := _of_one_word(text, self._only, length)):
+            return line
         places = self._first_places(text)
         if not places:
             end = _word_end(text, length)
-            return f"{_mark(text[:end], [])} …" if end < len(text) else _mark(text, [])
+            return f"{_mark(text[:end], [])} {_CUT}" if end < len(text) else _mark(text, [])
         windows = _windows(text, places, length)
-        snippet = " … ".join([self._piece(text, *window) for window in windows])
+        line = f" {_CUT} ".join([self._piece(text, *window) for window in windows])
         if windows[0][0] > 0:
-            snippet = f"… {snippet}"
-        return snippet if windows[-1][1] >= len(text) else f"{snippet} …"
+            line = f"{_CUT} {line}"
+        return line if windows[-1][1] >= len(text) else f"{line} {_CUT}"
 
     def _piece(self, text: str, start: int, end: int, places: list[Span]) -> str:
-        """Return a stretch of `text` as HTML; `places` are what is known to stand in it."""
+        """Return a stretch of `text` as a line; `places` are what is known to stand in it."""
         line = text[start:end]
         plain = plain_of(line)
         count = 0
@@ -93,12 +106,8 @@ class Marker:
         """Return what lies whole between `start` and `end`, in order and without overlap."""
         found: list[Span] = []
         for number, term in enumerate(self._terms):
-            place = term.next(text, plain, start)
-            count = 0
-            while place and place[1] <= end and count < _MAX_SPANS:
-                found.append((*place, number))
-                count += 1
-                place = term.next(text, plain, place[1])
+            places = islice(term.all(text, plain, start), _MAX_SPANS)
+            found += [(*place, number) for place in takewhile(lambda one: one[1] <= end, places)]
         return found if len(self._terms) < 2 else _apart(found)
 
     def _first_places(self, text: str) -> list[Span]:
@@ -141,7 +150,7 @@ def _apart(spans: list[Span]) -> list[Span]:
 
 
 def _of_one_word(text: str, term: Term, length: int) -> str:
-    """Return the snippet where a single word stands once; "" where that is not seen at once.
+    """Return the line where a single word is seen at once; "" where it is not.
 
     Most snippets are such ones. It is written out in one piece because a page has twenty to
     sixty of them, and calls took more time than the work.
@@ -153,23 +162,22 @@ def _of_one_word(text: str, term: Term, length: int) -> str:
     start, last = 0, len(text)
     if last > length:
         if at > _BEFORE:
-            start = text.rfind(" ", max(0, at - _BEFORE - 20), at - _BEFORE) + 1 or at - _BEFORE
+            start = text.rfind(" ", max(0, at - _BEFORE - 20), at - _BEFORE) + 1
+            if not start:
+                return ""
         last = max(end, start + length)
         last = text.find(" ", last, last + 20) if last < len(text) else len(text)
         if last < 0:
             return ""
     line = text[start:last]
-    is_plain = line.isascii() and line.isprintable() and "  " not in line
-    if (line.lower() if is_plain else plain_of(line)).count(term.beginning) != 1:
-        return ""
-    if is_plain:
-        line = escape(f"{text[start:at]}{_OPEN}{text[at:end]}{_CLOSE}{text[end:last]}".strip())
-        line = line.replace(_OPEN, "<mark>").replace(_CLOSE, "</mark>")
-    else:
+    plain = line.lower() if line.isascii() else plain_of(line)
+    if plain.count(term.beginning) == 1:
         line = _mark(line, [(at - start, end - start, 0)])
+    else:
+        line = _mark(line, [(*found, 0) for found in term.all(line, plain)])
     if start:
-        line = f"… {line}"
-    return f"{line} …" if last < len(text) else line
+        line = f"{_CUT} {line}"
+    return f"{line} {_CUT}" if last < len(text) else line
 
 
 def _windows(text: str, places: list[Span], length: int) -> list[tuple[int, int, list[Span]]]:
@@ -211,13 +219,16 @@ def _word_end(text: str, place: int) -> int:
 
 
 def _mark(line: str, spans: list[Span]) -> str:
-    """Return `line` as HTML, on one line, with `spans` marked."""
+    """Return `line` on one line, with `spans` between _OPEN and _CLOSE."""
     # Asking is cheaper than splitting, and most stretches are on one line.
-    is_tidy = line.isprintable() and "  " not in line
-    if not is_tidy and (_OPEN in line or _CLOSE in line):  # what is tidy has none
-        line = line.replace(_OPEN, " ").replace(_CLOSE, " ")
+    is_tidy = line.isprintable()
+    if not is_tidy and (_OPEN in line or _CLOSE in line or _CUT in line):
+        line = line.translate(_OURS)
     for first, last, _term in reversed(spans):
         line = f"{line[:first]}{_OPEN}{line[first:last]}{_CLOSE}{line[last:]}"
-    # Escaped at once: it costs as much for a word as for a page.
-    line = escape(line.strip() if is_tidy else " ".join(line.split()))
-    return line.replace(_OPEN, "<mark>").replace(_CLOSE, "</mark>") if spans else line
+    return line.strip() if is_tidy else " ".join(line.split())
+
+
+def _as_html(line: str) -> str:
+    html = escape(line).replace(_OPEN, "<mark>").replace(_CLOSE, "</mark>")
+    return html.replace(_CUT, "…")

@@ -15,7 +15,7 @@ from projects.models import Project
 from threads.search import rows
 from threads.search.cursors import read_cursor, write_cursor
 from threads.search.excerpts import Marker
-from threads.search.orders import Answer, Wish, by_relevance, by_size, by_time, listed
+from threads.search.orders import Answer, Found, Wish, by_relevance, by_size, by_time, listed
 from threads.search.plan import Plan
 from threads.search.prepared import Prepared, prepare
 from threads.search.query import And, Node, Notice, Phrase, Prefix, Query, Token, Word, walk
@@ -27,7 +27,7 @@ from threads.search.questions import (
     loosened,
     telling,
 )
-from threads.search.results import Hit, SearchPage, ThreadHits
+from threads.search.results import FoundThread, Hit, SearchPage, ThreadHits
 from threads.search.sentences import explain, localised
 from threads.search.tally import COUNT_CAP, Counts, Totals
 
@@ -36,6 +36,7 @@ HITS_SHOWN = 3  # of a thread, where pages and programs show its further hits as
 ASIDE_CAP = 1_000  # hits in what searches leave out are counted so far
 _MIN_PREFIX = 3  # letters of the last word that may be read as a beginning
 _NO_COUNTS = Counts.known(Totals())
+Cover = Callable[[int, str], str]
 
 
 def find(
@@ -52,7 +53,7 @@ def find(
     now: datetime,
     allow_scans: bool = True,
     archived_after: int | None = None,
-    cover: Callable[[int, str], str] = lambda _project, text: text,
+    cover: Cover | None = None,
 ) -> SearchPage:
     """Return one page of what `query` finds in the projects of `within`, and in nothing else.
 
@@ -163,15 +164,12 @@ class _Search:
         # How rare a word is counts where it is searched, and only what may be read there.
         place = replace(self._plan, excluded=[], on_messages=[], on_threads=[], predicates=[])
 
-        def count(term: Node, cap: int) -> int:
-            return self._prepared.lookup(place.with_text(term)).count(cap)
-
         @cache
-        def newest(term: Node, number: int) -> int | None:
-            return self._prepared.lookup(place.with_text(term)).key_of_nth(number)
+        def newest(term: Node, cap: int) -> tuple[int, int | None]:
+            return self._prepared.lookup(place.with_text(term)).newest(cap)
 
         # When no message has a word of it, a title may.
-        rare, others = any_of(terms, count, newest) or (terms, [])
+        rare, others = any_of(terms, newest) or (terms, [])
         others = telling(others, newest, self._prepared.connection)
         self._marker = Marker([*self._query.terms, *terms])
         plan = self._plan.with_text(either(list(rare)))
@@ -184,39 +182,23 @@ class _Search:
             answer.next["w"] = "question" if ranking == "question" else "any"
         return answer
 
-    def page(self, answer: Answer, started: float, cover: Callable[[int, str], str]) -> SearchPage:
-        connection = self._prepared.connection
+    def page(self, answer: Answer, started: float, cover: Cover | None) -> SearchPage:
         # Where messages are listed, each is a result of its own.
         counts = _NO_COUNTS if self._wish.is_by_message else answer.counts
-        shown = self._wish.hits_shown
-        messages, threads = rows.messages(
-            connection, [key for entry in answer.found for key in entry.keys[:shown]]
-        )
-        if bare := [entry.thread for entry in answer.found if entry.thread not in threads]:
-            threads |= rows.threads(connection, dict.fromkeys(bare))
-        visible, marker = self._prepared.scope.visible, self._marker
+        hits, threads = self._rows(answer.found, cover)
+        visible, marker, shown = self._prepared.scope.visible, self._marker, self._wish.hits_shown
         results = []
         for entry in answer.found:
             thread = threads.get(entry.thread)
             if thread is None or thread.project_id not in visible:
                 continue
-            thread = thread._replace(
-                title=cover(thread.project_id, thread.title),
-                remark=cover(thread.project_id, thread.remark),
-            )
-            hits = [
-                Hit._make(
-                    (
-                        *messages[key][1:7],
-                        marker.snippet(cover(thread.project_id, messages[key][7])),
-                    )
+            if cover:
+                thread = thread._replace(
+                    title=cover(thread.project_id, thread.title),
+                    remark=cover(thread.project_id, thread.remark),
                 )
-                for key in entry.keys[:shown]
-                if key in messages
-            ]
-            results.append(
-                ThreadHits(thread, tuple(hits), len(entry.keys), counts, marker, entry.score)
-            )
+            best = tuple([hits[key] for key in entry.keys[:shown] if key in hits])
+            results.append(ThreadHits(thread, best, len(entry.keys), counts, marker, entry.score))
         return SearchPage(
             results=tuple(results),
             counts=answer.counts,
@@ -227,6 +209,25 @@ class _Search:
             ranking=answer.ranking,
             next_cursor=write_cursor(answer.next),
         )
+
+    def _rows(
+        self, found: list[Found], cover: Cover | None
+    ) -> tuple[dict[int, Hit], dict[int, FoundThread]]:
+        """Return the messages to show by key, and the threads by id; a query, or two."""
+        connection, shown = self._prepared.connection, self._wish.hits_shown
+        listed = rows.messages(connection, [key for entry in found for key in entry.keys[:shown]])
+        texts = [row[rows.TEXT] for row in listed]
+        if cover:
+            texts = [cover(row[rows.PROJECT], row[rows.TEXT]) for row in listed]
+        hits = {}
+        threads = {}
+        for row, snippet in zip(listed, self._marker.snippets(texts), strict=True):
+            hits[row[0]] = Hit._make((*row[1 : rows.TEXT], snippet))
+            if row[rows.THREAD] not in threads:
+                threads[row[rows.THREAD]] = FoundThread._make(row[rows.THREAD :])
+        if bare := [entry.thread for entry in found if entry.thread not in threads]:
+            threads |= rows.threads(connection, dict.fromkeys(bare))
+        return hits, threads
 
     def _explanation(self) -> str:
         """Say what was searched, in the order that was used in the end."""

@@ -75,14 +75,15 @@ class PostgresLookup:
     def count_aside(self, cap: int) -> int:
         return PostgresLookup(self._connection, self._plan.aside()).count(cap)
 
-    def key_of_nth(self, number: int) -> int | None:
+    def newest(self, cap: int) -> tuple[int, int | None]:
         source, parameters = self._from()
         rows = self._all(
             f"WITH h AS {self._kept()} (SELECT m.search_key {source})"
-            f" SELECT search_key FROM h ORDER BY search_key DESC LIMIT 1 OFFSET {number - 1}",
+            " SELECT count(*), min(search_key) FROM (SELECT search_key FROM h"
+            f" ORDER BY search_key DESC LIMIT {int(cap)}) n",
             parameters,
         )
-        return rows[0][0] if rows else None
+        return rows[0][0], rows[0][1]
 
     def in_threads(self, cap: int, *, newest_first: bool) -> dict[int, int]:
         if self._all_hits is not None and len(self._all_hits) <= cap:

@@ -18,7 +18,9 @@ from threads.search.statements import rows_of, stream_of
 
 # More projects than this in one expression cost more than a look into the message's row.
 _MAX_PROJECT_WORDS = 16
-_CHUNKS = (32, 96, 1_000)  # rows taken from a running query at once; the last again and again
+# Rows taken from a running query at once; the last again and again. Most pages need 20 to 60.
+_CHUNKS = (24, 12, 24, 48, 96, 1_000)
+_TITLE_CHUNKS = (4, 20, 80, 1_000)
 _TITLES_RANKED = 300  # of a frequent word the newest so many titles: 1 ms, where all took 17
 _KEY_SHIFT = THREAD_BITS - 3  # from a thread's key to a message's of the same second
 
@@ -35,7 +37,7 @@ class SqliteLookup:
         source, parameters = self._from(join=True)
         order = "DESC" if newest_first else "ASC"
         sql = f"SELECT {self._key}, m.thread_id {source} ORDER BY {self._key} {order}"
-        return self._stream(sql, parameters)
+        return self._stream(sql, parameters, _CHUNKS)
 
     def best(self, count: int, *, low: int | None = None) -> list[Scored]:
         # Words of project filters would be weighed too, by reading all of their rows.
@@ -60,13 +62,14 @@ class SqliteLookup:
     def count_aside(self, cap: int) -> int:
         return SqliteLookup(self._connection, self._plan.aside()).count(cap)
 
-    def key_of_nth(self, number: int) -> int | None:
+    def newest(self, cap: int) -> tuple[int, int | None]:
         source, parameters = self._from(join=self._has_conditions())
         rows = self._all(
-            f"SELECT {self._key} {source} ORDER BY {self._key} DESC LIMIT 1 OFFSET {number - 1}",
+            f"SELECT count(*), min(key) FROM (SELECT {self._key} AS key {source}"
+            f" ORDER BY {self._key} DESC LIMIT {int(cap)})",
             parameters,
         )
-        return rows[0][0] if rows else None
+        return rows[0][0], rows[0][1]
 
     def in_threads(self, cap: int, *, newest_first: bool) -> dict[int, int]:
         source, parameters = self._from(join=True)
@@ -98,7 +101,7 @@ class SqliteLookup:
             f"SELECT (s.rowid >> {_KEY_SHIFT}) & ~7, s.rowid & {THREAD_MASK} {source}"
             f" ORDER BY s.rowid {order}"
         )
-        return self._stream(sql, parameters)
+        return self._stream(sql, parameters, _TITLE_CHUNKS)
 
     def best_titles(self, count: int) -> list[tuple[int, float]]:
         source, parameters = self._from_titles()
@@ -212,9 +215,9 @@ class SqliteLookup:
     def _all(self, sql: str, parameters: list[Any]) -> list[Any]:
         return rows_of(self._connection, sql, parameters)
 
-    def _stream(self, sql: str, parameters: list[Any]) -> Iterator[Any]:
+    def _stream(self, sql: str, parameters: list[Any], chunks: Sequence[int]) -> Iterator[Any]:
         """Yield rows as SQLite finds them: who stops early has paid for no more."""
-        sizes = chain(_CHUNKS, repeat(_CHUNKS[-1]))
+        sizes = chain(chunks, repeat(chunks[-1]))
         return stream_of(self._connection, sql, parameters, sizes)
 
 

@@ -30,8 +30,11 @@ class Lookup(Protocol):
     def count_aside(self, cap: int) -> int:
         """Return how many match, at most `cap`, in what searches leave out unless asked."""
 
-    def key_of_nth(self, number: int) -> int | None:
-        """Return the key of the message that is `number` hits from the newest; None: fewer."""
+    def newest(self, cap: int) -> tuple[int, int | None]:
+        """Return how many messages match, at most `cap`, and the lowest key of the newest so many.
+
+        None: nothing matches.
+        """
 
     def in_threads(self, cap: int, *, newest_first: bool) -> dict[int, int]:
         """Return how many of the first `cap` hits each thread has, in the order of time."""

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from django.db.models import F
@@ -26,6 +26,7 @@ from threads.search.texts import Verifier
 
 RANK_ALL = 20_000  # hits that are ranked all; 1.8 µs each
 RANK_NEWEST = 1_000  # of more than these, the newest so many are
+RANK_ASKED = 8_000  # of those with some of the words of a question the newest so many are
 BEST = 200  # messages among which the best threads are found, for the first pages
 DEEPEST = 5_000  # messages that are ranked or sorted for later pages
 LISTED_CAP = 10_000  # threads that are counted where neither words nor messages are asked for
@@ -91,50 +92,29 @@ def by_time(prepared: Prepared, plan: Plan, wish: Wish) -> Answer:
         if verifier.is_needed:
             hits = verifier.kept(hits)
     titles: Iterator[Entry] = iter(())
-    if plan.reads_titles and not wish.is_by_message:
+    with_titles = plan.reads_titles and not wish.is_by_message
+    if with_titles:
         titles = lookup.titles(newest_first=newest_first)
-    sign = 1 if newest_first else -1
-    page = _TimedPage(wish, sign)
-    merged = _merged(hits, titles, sign=sign)
-    is_first = "k" not in wish.after
-    page.read(merged if is_first else page.beyond(merged))
+    page = _TimedPage(wish, sign=1 if newest_first else -1)
+    page.read(hits, titles)
     found = list(page.found.values())
-    if is_first and page.is_all:
+    if page.is_all and "k" not in wish.after:
         counts = Counts.known(_totals(found, is_exact=verifier.is_complete))
     elif plan.predicates:
         # To count the rest would be to look through all the texts again.
         counts = Counts.known(_totals(found, is_exact=False))
     else:
-        with_titles = plan.reads_titles and not wish.is_by_message
-        further = Further(
-            prepared.connection, plan, lookup, newest_first, with_titles, wish.counted
-        )
+        further = Further(verifier, plan, lookup, newest_first, with_titles, wish.counted)
         counts = further.counts()
     return Answer(found, plan, counts, page.following)
 
 
 def _totals(found: Sequence[Found], *, is_exact: bool) -> Totals:
     """Return what follows from threads or messages of which all hits were read."""
-    in_threads = Counter({entry.thread: 0 for entry in found})
+    in_threads: dict[int, int] = {}
     for entry in found:
-        in_threads[entry.thread] += len(entry.keys)
+        in_threads[entry.thread] = in_threads.get(entry.thread, 0) + len(entry.keys)
     return Totals(sum(in_threads.values()), len(in_threads), is_exact, in_threads)
-
-
-def _merged(
-    hits: Iterator[Entry], titles: Iterator[Entry], *, sign: int
-) -> Iterator[tuple[int, int, bool]]:
-    """Yield hits, and threads with a matching title, in the order of time."""
-    title = next(titles, None)  # mostly there is none
-    for key, thread in hits:
-        while title and (sign * title[0], sign * title[1]) > (sign * key, sign * thread):
-            yield *title, False
-            title = next(titles, None)
-        yield key, thread, True
-    if title:
-        yield *title, False
-        for key, thread in titles:
-            yield key, thread, False
 
 
 class _TimedPage:
@@ -143,41 +123,61 @@ class _TimedPage:
     def __init__(self, wish: Wish, sign: int) -> None:
         self._wish = wish
         self._sign = sign  # 1 where the newest come first, else -1
+        self._before: set[int] = set()  # names that are on the pages before this one
         self.found: dict[int, Found] = {}  # by thread, or by key where messages are listed
         self.following: dict[str, Any] | None = None
         self.is_all = False
 
-    def read(self, rows: Iterator[tuple[int, int, bool]]) -> None:
-        """Read until the page is full."""
-        found, limit, sign = self.found, self._wish.limit, self._sign
+    def read(self, hits: Iterator[Entry], titles: Iterator[Entry]) -> None:
+        """Read hits, and threads with a matching title, until the page is full."""
+        if "k" in self._wish.after:
+            hits, titles = self._beyond(hits), self._beyond(titles)
+        found, before, limit, sign = self.found, self._before, self._wish.limit, self._sign
         by_message = self._wish.is_by_message
-        for key, thread, is_message in rows:
+        title = next(titles, None)  # mostly there is none
+        for key, thread in hits:
+            while title and (sign * title[0], sign * title[1]) > (sign * key, sign * thread):
+                if not self._add(title):
+                    return
+                title = next(titles, None)
             name = key if by_message else thread
-            entry = found.get(name)
-            if entry is not None:
-                if is_message:
-                    entry.keys.append(key)
-            elif len(found) < limit:
-                order = (sign * key, sign * thread)
-                found[name] = Found(thread, order, [key] if is_message else [])
-            else:
-                last = next(reversed(found.values()))
-                self.following = {"k": sign * last.order[0], "t": last.thread}
+            if name in found:
+                found[name].keys.append(key)
+            elif name not in before:
+                if len(found) == limit:
+                    self._close()
+                    return
+                found[name] = Found(thread, (sign * key, sign * thread), [key])
+        while title:
+            if not self._add(title):
                 return
+            title = next(titles, None)
         self.is_all = True
 
-    def beyond(self, rows: Iterator[tuple[int, int, bool]]) -> Iterator[tuple[int, int, bool]]:
-        """Yield the rows of threads, or the messages, that are on no page before this one."""
+    def _add(self, title: Entry) -> bool:
+        """Add a thread that a title tells of; False where there is no room left."""
+        key, thread = title
+        if thread in self.found or thread in self._before:
+            return True
+        if len(self.found) == self._wish.limit:
+            self._close()
+            return False
+        self.found[thread] = Found(thread, (self._sign * key, self._sign * thread))
+        return True
+
+    def _close(self) -> None:
+        last = next(reversed(self.found.values()))
+        self.following = {"k": self._sign * last.order[0], "t": last.thread}
+
+    def _beyond(self, rows: Iterator[Entry]) -> Iterator[Entry]:
+        """Return what comes behind the page before, and remember what does not."""
         after, sign = self._wish.after, self._sign
         bound = (sign * after["k"], sign * after["t"])
-        before: set[int] = set()
-        for row in rows:
-            key, thread, _is_message = row
-            name = key if self._wish.is_by_message else thread
-            if (sign * key, sign * thread) >= bound:
-                before.add(name)
-            elif name not in before:
-                yield row
+        for key, thread in rows:
+            if (sign * key, sign * thread) < bound:
+                return chain([(key, thread)], rows)
+            self._before.add(key if self._wish.is_by_message else thread)
+        return iter(())
 
 
 def by_relevance(
@@ -198,10 +198,13 @@ def by_relevance(
     rows: list[Scored] = []
     if plan.reads_messages:
         low = None
-        messages = lookup.count(RANK_ALL + 1)
+        if mix:
+            messages, low = lookup.newest(RANK_ASKED)
+        else:
+            messages = lookup.count(RANK_ALL + 1)
         if messages > RANK_ALL:
             messages, ranking = RANK_ALL, "newest"
-            low = lookup.key_of_nth(RANK_NEWEST)
+            _count, low = lookup.newest(RANK_NEWEST)
         ranker = lookup
         if others and plan.text is not None:
             ranked_by = And((plan.text, either([*_alternatives(plan.text), *others])))

@@ -37,6 +37,9 @@ _ENOUGH_HITS = 2_000
 # A word in more than this share of a large archive tells little, and looking at every place of
 # "the" takes as long as all the rest: 48 ms with it, 23 without.
 _EVERYWHERE = 0.05
+# Of a term and a number: in how many messages the term is, at most so many, and the lowest search
+# key of the newest of them.
+Newest = Callable[[Node, int], tuple[int, int | None]]
 _ASKING = frozenset(("who", "whom", "whose", "what", "when", "where", "which", "why", "how"))
 _APOSTROPHE = re.compile("['’ʼ`]")
 _CJK_RUN = re.compile(f"[{CJK}]{{3,}}")
@@ -100,44 +103,32 @@ def _pairs(text: str) -> list[Node]:
     return found
 
 
-def any_of(
-    terms: Iterable[Node],
-    count: Callable[[Node, int], int],
-    newest: Callable[[Node, int], int | None],
-) -> tuple[list[Node], list[Node]] | None:
+def any_of(terms: Iterable[Node], newest: Newest) -> tuple[list[Node], list[Node]] | None:
     """Return those of `terms` of which a message must have one, and those that only help to rank.
 
-    `count(term, cap)` tells in how many messages a term is; one query each. `newest(term, number)`
-    is the search key of the term's hit that is `number` from the newest. None: in no message.
+    None: none is in any message. A query for each.
     """
-    counted = [(count(term, _RARE_HITS + 1), term) for term in dict.fromkeys(terms)]
-
-    def frequency(pair: tuple[int, Node]) -> tuple[int, int]:
-        # Of words beyond the cap, those whose newest hits reach further back are rarer.
-        hits, term = pair
-        return hits, (newest(term, _RARE_HITS) or 0) if hits > _RARE_HITS else 0
-
-    found = sorted((pair for pair in counted if pair[0]), key=frequency)
+    counted = [(*newest(term, _RARE_HITS), term) for term in dict.fromkeys(terms)]
+    # Of words that reach the cap, those whose newest hits reach further back are rarer.
+    found = sorted(
+        (one for one in counted if one[0]),
+        key=lambda one: (one[0], (one[1] or 0) if one[0] == _RARE_HITS else 0),
+    )
     rare: list[Node] = []
     covered = 0
-    for hits, term in found:
+    for hits, _key, term in found:
         # A word that would bring more than all before it together is left for the ranking.
         if covered >= _RARE_HITS or (covered >= _ENOUGH_HITS and covered + hits > _RARE_HITS):
             break
         rare.append(term)
         covered += hits
-    return (rare, [term for _hits, term in found[len(rare) :]]) if rare else None
+    return (rare, [term for _hits, _key, term in found[len(rare) :]]) if rare else None
 
 
-def telling(
-    terms: Iterable[Node],
-    newest: Callable[[Node, int], int | None],
-    connection: BaseDatabaseWrapper,
-) -> list[Node]:
+def telling(terms: Iterable[Node], newest: Newest, connection: BaseDatabaseWrapper) -> list[Node]:
     """Return `terms` without those that nearly every message has; a query each, and one.
 
-    `newest(term, number)` is the search key of the term's hit that is `number` from the newest;
-    None where there are fewer. How far back so many hits reach tells how many there are in all.
+    How far back the newest hits reach tells how many there are in all.
     """
     kept = list(terms)
     if not kept:
@@ -150,8 +141,8 @@ def telling(
     )
 
     def is_everywhere(term: Node) -> bool:
-        key = newest(term, _RARE_HITS)
-        if key is None or first is None or last == first:
+        hits, key = newest(term, _RARE_HITS)
+        if hits < _RARE_HITS or key is None or first is None or last == first:
             return False
         return bool(_RARE_HITS / max((last - key) / (last - first), 1e-9) > _EVERYWHERE * count)
 

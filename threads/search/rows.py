@@ -21,7 +21,9 @@ _MESSAGE_COLUMNS = (
     "m.search_key, m.id, m.remote_id, m.position, m.role, m.kind, {m.created_at}, m.text"
 )
 _DECLARED = re.compile(r"\{([\w.]+)\}")
-_WIDTH = _MESSAGE_COLUMNS.count(",") + 1
+TEXT = _MESSAGE_COLUMNS.count(",")  # places in a row
+THREAD = TEXT + 1
+PROJECT = THREAD + FoundThread._fields.index("project_id")
 _THREADS = "threads_thread t ON t.id = {number} JOIN projects_project p ON p.id = t.project_id"
 _MESSAGES = "threads_message m ON m.search_key = {number}"
 # In this order, or SQLite might begin with all the projects.
@@ -37,22 +39,14 @@ def threads(connection: BaseDatabaseWrapper, pks: Iterable[int]) -> dict[int, Fo
     return {row[0]: FoundThread._make(row) for row in rows}
 
 
-def messages(
-    connection: BaseDatabaseWrapper, keys: Iterable[int]
-) -> tuple[dict[int, tuple[Any, ...]], dict[int, FoundThread]]:
-    """Return messages by search key, and the threads that they are of by id; one query.
+def messages(connection: BaseDatabaseWrapper, keys: Iterable[int]) -> list[tuple[Any, ...]]:
+    """Return messages with their threads, in the order of `keys`; one query.
 
-    A message is its key, id, store's id, position, role, kind, time (for moment()) and text;
-    what follows is no part of it.
+    A row is the message's key, id, store's id, position, role, kind, time (for moment()) and
+    text; what follows from THREAD on is a FoundThread.
     """
     columns = f"{_MESSAGE_COLUMNS}, {_THREAD_COLUMNS}"
-    found: dict[int, tuple[Any, ...]] = {}
-    of: dict[int, FoundThread] = {}
-    for row in _chosen(connection, columns, _MESSAGES_IN_THREADS, keys):
-        found[row[0]] = row
-        if row[_WIDTH] not in of:
-            of[row[_WIDTH]] = FoundThread._make(row[_WIDTH:])
-    return found, of
+    return _chosen(connection, columns, _MESSAGES_IN_THREADS, keys)
 
 
 def texts(connection: BaseDatabaseWrapper, keys: Iterable[int]) -> dict[int, str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from functools import lru_cache
 
 import snowballstemmer
@@ -65,12 +66,12 @@ class Term:
         self._is_open = opens_at_the_end(node)
         self._known: dict[str, bool] = {}
         self.beginning = ""  # of a single word that is written with letters; else ""
-        self._forms: tuple[str, ...] = ()  # as it is written mostly
+        self._forms = ("", "")  # as it is written mostly
         self._pattern: re.Pattern[str] | None = None
         if len(self._words) == 1 and not _CJK_CHARACTER.match(self._words[0]):
             word = self._words[0]
             self.beginning = word if self._is_exact else _common_beginning(word)
-            self._forms = tuple({self.beginning, self.beginning.capitalize()})
+            self._forms = (self.beginning, self.beginning.capitalize())
             return
         parts = []
         for word in self._words:
@@ -92,25 +93,32 @@ class Term:
             return self._next_word(text, plain, start)
         return self._next_words(text, plain, start, self._pattern) if self._pattern else None
 
+    def all(self, text: str, plain: str, start: int = 0) -> Iterator[tuple[int, int]]:
+        """Yield every place of the term from `start` on, in order."""
+        place = self.next(text, plain, start)
+        while place:
+            yield place
+            place = self.next(text, plain, place[1])
+
     def glance(self, text: str) -> tuple[int, int] | None:
         """Return a place that is seen at once, without the plain form; None tells nothing.
 
         Most words stand in a text as they were typed, or with a capital; to make a long text
         plain takes as long as all the rest of a snippet.
         """
-        length, known = len(self.beginning), self._known
-        best = None
-        for form in self._forms:
-            first = text.find(form)
-            if first < 0 or (best and best[0] < first):
+        if not self.beginning:
+            return None
+        typed, capital = self._forms
+        first = text.find(typed)
+        # Words with a capital count where they come before.
+        for at in (text.find(capital, 0, first if first >= 0 else None), first):
+            if at < 0 or (at and text[at - 1].isalnum()):
                 continue
-            if first and text[first - 1].isalnum():
-                continue
-            tail = _TAIL_PATTERN.match(text, first + length)
-            end = tail.end() if tail else first + length
-            if known.get(text[first:end].lower()):
-                best = first, end
-        return best
+            tail = _TAIL_PATTERN.match(text, at + len(typed))
+            end = tail.end() if tail else at + len(typed)
+            if self._known.get(text[at:end].lower()):
+                return at, end
+        return None
 
     def _next_word(self, text: str, plain: str, start: int) -> tuple[int, int] | None:
         """A plain search costs a tenth of a regular expression, and none has to be compiled."""

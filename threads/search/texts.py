@@ -29,6 +29,7 @@ class Verifier:
 
     def __init__(self, connection: BaseDatabaseWrapper, plan: Plan) -> None:
         self._connection = connection
+        self._plan = plan
         phrases = _conjunct_phrases(plan.text)
         self._marker = Marker(phrases) if phrases else None
         self._predicates = plan.predicates
@@ -37,6 +38,10 @@ class Verifier:
     @property
     def is_needed(self) -> bool:
         return self._marker is not None or bool(self._predicates)
+
+    def again(self) -> Verifier:
+        """Return another one that has looked at nothing yet."""
+        return Verifier(self._connection, self._plan)
 
     def kept(self, rows: Iterable[Entry]) -> Iterator[Entry]:
         """Yield those of `rows` that hold, in batches that grow; a query for each."""

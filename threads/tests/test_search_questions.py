@@ -180,7 +180,7 @@ def test_words_that_are_everywhere_do_not_rank(monkeypatch: pytest.MonkeyPatch) 
     thread = make_conversation(*["everywhere"] * 12)
     newest = list(thread.messages.order_by("-search_key").values_list("search_key", flat=True))
 
-    def nth(term: Node, number: int) -> int | None:
-        return newest[number] if term is first else newest[-1]
+    def reach(term: Node, cap: int) -> tuple[int, int | None]:
+        return (cap, newest[cap]) if term is first else (cap, newest[-1])
 
-    assert telling([first, second], nth, connection) == [second]
+    assert telling([first, second], reach, connection) == [second]
