@@ -25,6 +25,11 @@ TEXT = _MESSAGE_COLUMNS.count(",")  # places in a row
 THREAD = TEXT + 1
 PROJECT = THREAD + FoundThread._fields.index("project_id")
 _THREADS = "threads_thread t ON t.id = {number} JOIN projects_project p ON p.id = t.project_id"
+_WITH_ASSISTANTS = f"{_THREADS} LEFT JOIN threads_assistant a ON a.id = t.assistant_id"
+_TAGS = (
+    "threads_thread_tags tt ON tt.thread_id = {number}"
+    " CROSS JOIN projects_tag g ON g.id = tt.tag_id"
+)
 _MESSAGES = "threads_message m ON m.search_key = {number}"
 # In this order, or SQLite might begin with all the projects.
 _MESSAGES_IN_THREADS = (
@@ -57,6 +62,26 @@ def texts(connection: BaseDatabaseWrapper, keys: Iterable[int]) -> dict[int, str
 def positions(connection: BaseDatabaseWrapper, keys: Iterable[int]) -> list[int]:
     """Return the places of messages in their threads by search key, in any order; one query."""
     return [position for (position,) in _chosen(connection, "m.position", _MESSAGES, keys)]
+
+
+def spoken(connection: BaseDatabaseWrapper, keys: Iterable[int]) -> list[tuple[int, str, int]]:
+    """Return thread, role and features of messages by search key; one query."""
+    return _chosen(connection, "m.thread_id, m.role, m.features", _MESSAGES, keys)
+
+
+def sources(connection: BaseDatabaseWrapper, pks: Iterable[int]) -> list[tuple[Any, ...]]:
+    """Return where threads are from; one query.
+
+    A row: the project's short name and name, the store, the model, the assistant's name or None,
+    and whether there is a remark.
+    """
+    columns = "p.slug, p.name, t.store, t.model, a.name, t.remark <> ''"
+    return _chosen(connection, columns, _WITH_ASSISTANTS, pks)
+
+
+def tags(connection: BaseDatabaseWrapper, pks: Iterable[int]) -> list[str]:
+    """Return the tags of threads, each as often as a thread has it; one query."""
+    return [name for (name,) in _chosen(connection, "g.name", _TAGS, pks)]
 
 
 def _chosen(
