@@ -13,7 +13,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from threads.search.lookups import Entry, Scored
 from threads.search.match import fts5
 from threads.search.plan import Plan
-from threads.search.sqlite import ASIDE_WORD, THREAD_BITS, THREAD_MASK
+from threads.search.sqlite_schema import ASIDE_WORD, THREAD_BITS, THREAD_MASK
 from threads.search.statements import rows_of, stream_of
 
 # More projects than this in one expression cost more than a look into the message's row.

@@ -191,6 +191,16 @@ def test_it_is_made_anew_beside_the_old_one() -> None:
     assert setup.problems() == []
 
 
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="FTS5 has these settings")
+def test_it_merges_what_is_written_as_usual_after_everything_was_indexed_at_once() -> None:
+    make_conversation("Where is my refund?")
+    setup.rebuild()
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT k, v FROM search_message_config WHERE k LIKE '%merge'")
+        assert dict(cursor.fetchall()) == {"automerge": 4, "crisismerge": 16}
+
+
 def test_it_is_taken_away_before_a_migration_and_made_again_afterwards() -> None:
     make_conversation("Where is my refund?", title="Money back")
     keeper = setup.keeper(connection)
