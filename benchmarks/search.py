@@ -6,9 +6,11 @@
 Without --corpus it makes dialogues of its own, the same ones every time. All figures are CPU
 milliseconds per query, p50 / p95 over the queries of a class, warm; on a quiet machine the time
 on the wall is the same. Texts and methods take turns at random in one run, so that their ratios
-hold on a busy machine too. What is searched is told as find() gets it: parsed, with the reader's
-projects; over HTTP all of that is in the figure. SQLite only: the bare engine is FTS5 typed by
-hand, which brings row ids and nothing else.
+hold on a busy machine too. Between two of them other memory is written, as other requests do
+where searches come seconds apart: --at-once leaves that out, which makes all of it faster, and
+most of all what has least to do. What is searched is told as find() gets it: parsed, with the
+reader's projects; over HTTP all of that is in the figure. SQLite only: the bare engine is FTS5
+typed by hand, which brings row ids and nothing else.
 """
 
 from __future__ import annotations
@@ -65,6 +67,8 @@ AIMS = (
     Aim("newest", "LIKE", ("ident",), 0.001),
 )
 QUESTION_MS = 40  # p95
+_OTHER_BYTES = 64 << 20  # more than a processor keeps for itself
+_OTHERS = bytearray(_OTHER_BYTES)
 FACETS_MS = 60  # the slowest
 HTTP_MS = 15  # more than find(), p50
 
@@ -88,8 +92,7 @@ def main() -> None:
         if arguments.only:
             methods = {name: methods[name] for name in arguments.only.split(",")}
         times = {
-            name: _by_turns(methods, texts, name, arguments.rounds)
-            for name, texts in queries.items()
+            name: _by_turns(methods, texts, name, arguments) for name, texts in queries.items()
         }
         _tell(times, list(methods))
         _tell_aims(times)
@@ -110,6 +113,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--keep", type=Path, help="folder for the database; used again if filled")
     parser.add_argument("--classes", default=",".join(CLASSES), help="of queries, by comma")
     parser.add_argument("--only", help="methods to measure, by comma; all by default")
+    parser.add_argument("--at-once", action="store_true", help="one query after the other")
     parser.add_argument("--no-writes", action="store_true", help="leave the writing out")
     return parser.parse_args()
 
@@ -199,7 +203,7 @@ def _over_http() -> Method:
 
 
 def _by_turns(
-    methods: dict[str, Method], texts: list[str], kind: str, rounds: int
+    methods: dict[str, Method], texts: list[str], kind: str, arguments: argparse.Namespace
 ) -> dict[str, list[float]]:
     """Return the median CPU milliseconds of each text by method, warm, the lowest first.
 
@@ -212,9 +216,11 @@ def _by_turns(
     rng = random.Random(3)  # noqa: S311 - the same turns every time
     for names in _TURNS:
         pairs = [(name, text) for name in names if name in asked for text in texts]
-        for number in range(rounds + 1):
+        for number in range(arguments.rounds + 1):
             rng.shuffle(pairs)
             for name, text in pairs:
+                if not arguments.at_once:
+                    _OTHERS[:] = bytes(_OTHER_BYTES)
                 milliseconds = _cpu(methods[name], text)
                 if number:  # the first round warms up
                     spent.setdefault((name, text), []).append(milliseconds)
