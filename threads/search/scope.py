@@ -29,10 +29,7 @@ class Scope:
     within: QuerySet[Project]
     every: frozenset[int]
     visible: frozenset[int]
-
-    @property
-    def connection(self) -> BaseDatabaseWrapper:
-        return connections[self.within.db]
+    connection: BaseDatabaseWrapper
 
     @property
     def limits(self) -> frozenset[int] | None:
@@ -66,14 +63,16 @@ def scope_of(within: QuerySet[Project]) -> Scope:
             cursor.execute("SELECT id FROM projects_project")
             every = frozenset(row[0] for row in cursor.fetchall())
         # Asked second: a project made in between is visible, or in neither.
-        return Scope(within, every, frozenset(within.order_by().values_list("pk", flat=True)))
+        visible = frozenset(within.order_by().values_list("pk", flat=True))
+        return Scope(within, every, visible, connection)
     condition, parameters = _condition(query, connection)
     rows = rows_of(
         connection,
         f"SELECT id, {condition} FROM projects_project",  # noqa: S608
         parameters,
     )
-    return Scope(within, frozenset(pk for pk, _ in rows), frozenset(pk for pk, may in rows if may))
+    every = frozenset([pk for pk, _may in rows])
+    return Scope(within, every, frozenset([pk for pk, may in rows if may]), connection)
 
 
 def _condition(query: SqlQuery, connection: BaseDatabaseWrapper) -> Sql:
