@@ -259,7 +259,7 @@ def _mixed_totals(
     return Totals(
         messages=messages,
         threads=len(threads),
-        is_exact=messages == len(rows),
+        is_exact=messages == len(rows) and messages < RANK_ASKED,
     )
 
 

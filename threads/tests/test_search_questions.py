@@ -184,3 +184,21 @@ def test_words_that_are_everywhere_do_not_rank(monkeypatch: pytest.MonkeyPatch) 
         return (cap, newest[cap]) if term is first else (cap, newest[-1])
 
     assert telling([first, second], reach, connection) == [second]
+
+
+def test_of_very_many_messages_with_some_of_the_words_the_newest_are_ranked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("threads.search.orders.RANK_ASKED", 3)
+    made = [make_conversation("where is the harbour", external_id=f"t{n}") for n in range(5)]
+
+    page = find(
+        parse("harbour lighthouse", now=NOW, zone=UTC),
+        within=Project.objects.all(),
+        match="any",
+        now=NOW,
+    )
+
+    newest = sorted(made, key=lambda thread: thread.messages.get().search_key)[-3:]
+    assert {result.thread.pk for result in page.results} == {thread.pk for thread in newest}
+    assert (page.total_messages, page.total_is_exact) == (3, False)
