@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from projects.models import Project
 from threadhub.lib import pdf
-from threadhub.lib.pdf.blocks import blocks, code, paragraphs
+from threadhub.lib.pdf.blocks import blocks, code, heading, paragraphs
 from threads import content
 from threads.exports import headings
 from threads.exports.base import ExportCancelled, ExportError, Options, Written
@@ -75,7 +75,7 @@ def _facts(record: ThreadRecord, options: Options) -> Iterator[str]:
 def _thread(record: ThreadRecord, options: Options, pictures: Pictures) -> Iterator[dict[str, Any]]:
     title = " ".join(content.visible(headings.title(record, masked=options.masked)).split())
     yield {"start": title}
-    yield {"html": f"<h1>{escape(title)}</h1>{''.join(_facts(record, options))}"}
+    yield {"html": f"{heading(title)}{''.join(_facts(record, options))}"}
     for message in record.messages:
         yield {"html": _message(message, record.thread.project, options, pictures)}
 

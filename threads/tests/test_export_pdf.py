@@ -240,3 +240,29 @@ def test_it_takes_off_what_says_how_large_something_is() -> None:
     markup = "<p style='font-size:99999pt'><a href='b' width='9e9'>a</a></p>"
 
     assert blocks(markup, source="") == '<p><a href="b">a</a></p>'
+
+
+@pytest.mark.parametrize("tag", ["p", "h3"])
+def test_it_writes_from_right_to_left_what_begins_so(tag: str) -> None:
+    arabic, mixed = f"<{tag}>1. \u0633\u0644\u0627\u0645</{tag}>", f"<{tag}>a \u05e9\u05dc</{tag}>"
+
+    assert blocks(arabic, source="") == f'<div dir="rtl">{arabic}</div>'
+    assert blocks(mixed, source="") == mixed
+
+
+def test_it_writes_items_and_cells_from_right_to_left() -> None:
+    made_blocks = blocks(
+        "<ul><li><b>\u0633</b></li></ul><table><tr><td>\u05e9</td><td>a</td></tr></table>",
+        source="",
+    )
+
+    assert '<li><div dir="rtl"><b>\u0633</b></div></li>' in made_blocks
+    assert '<td><div dir="rtl">\u05e9</div></td><td>a</td>' in made_blocks
+
+
+def test_it_joins_arabic_letters_in_code() -> None:
+    document = made(make_sourced("```\n\u0633\u0644\u0627\u0645\n```"))
+
+    shown = text_of(document)
+    assert "\u0633" not in shown  # the letter alone
+    assert "\ufeb3" in shown  # the letter that begins a word

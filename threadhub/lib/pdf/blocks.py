@@ -8,6 +8,7 @@ has thousands of elements is shown as it was written.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator
 from html import escape
@@ -31,6 +32,7 @@ _MOST_ELEMENTS = 4_000  # in all; each costs a third of a millisecond, an item o
 _INLINE_ELEMENTS = 200  # each one is a fragment to lay out
 
 _ATTRIBUTES = frozenset({"href", "start", "class"})
+_TAG = re.compile("<[^>]*>")
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _CONTAINERS = frozenset({"div", "section", "body", "html"})
 _BLOCKS = _HEADINGS | _CONTAINERS | {"p", "pre", "ul", "ol", "table", "blockquote", "hr"}
@@ -77,6 +79,23 @@ def _is_small(element: Any) -> bool:
     return len(_text(element)) <= _PARAGRAPH and elements <= _INLINE_ELEMENTS
 
 
+def _directed(text: str, markup: str) -> str:
+    """Put `markup` into a box from right to left where `text` begins with Arabic or Hebrew.
+
+    As a browser does for `dir="auto"`; xhtml2pdf knows directions of paragraphs and boxes alone.
+    """
+    if text.isascii():
+        return markup
+    classes = map(unicodedata.bidirectional, text[:_PARAGRAPH])
+    first = next((found for found in classes if found in {"L", "R", "AL"}), "L")
+    return markup if first == "L" else f'<div dir="rtl">{markup}</div>'
+
+
+def heading(text: str) -> str:
+    """Return `text` as a heading of the first level."""
+    return _directed(text, f"<h1>{escape(text, quote=False)}</h1>")
+
+
 def code(text: str) -> Iterator[str]:
     """Yield `text` as blocks of code, wrapped and cut."""
     lines = [part for line in text.expandtabs(4).split("\n") for part in _wrapped(line)]
@@ -94,7 +113,8 @@ def paragraphs(text: str) -> Iterator[str]:
         return
     for line in text.split("\n"):
         if line.strip():
-            yield from (f"<p>{escape(part, quote=False)}</p>" for part in _cut(line))
+            made = (f"<p>{escape(part, quote=False)}</p>" for part in _cut(line))
+            yield from (_directed(line, part) for part in made)
 
 
 def _table(element: Any, depth: int) -> Iterator[str]:
@@ -119,7 +139,7 @@ def _table(element: Any, depth: int) -> Iterator[str]:
             filled = cells + [""] * (columns - len(cells))
             made.append("<tr>")
             made += [
-                f"<{tag}>{escape(text, quote=False)}</{tag}>"
+                f"<{tag}>{_directed(text, escape(text, quote=False))}</{tag}>"
                 for tag, text in zip(tags, filled, strict=True)
             ]
             made.append("</tr>")
@@ -159,7 +179,7 @@ def _block(element: Any, depth: int) -> Iterator[str]:
     elif tag in _CONTAINERS:
         yield from _inside(element, depth + 1)
     elif _is_small(element):
-        yield _as_written(element)
+        yield _directed(_text(element), _as_written(element))
     else:
         for line_break in element.iter("br"):
             line_break.tail = "\n" + (line_break.tail or "")
@@ -176,7 +196,8 @@ def _inside(element: Any, depth: int) -> Iterator[str]:
         if not made.strip():
             return
         if len(made) <= _PARAGRAPH and made.count("<") <= _INLINE_ELEMENTS:
-            yield made if element.tag == "li" else f"<p>{made}</p>"
+            text = _TAG.sub("", made)
+            yield _directed(text, made if element.tag == "li" else f"<p>{made}</p>")
         else:
             yield from paragraphs(_text(html.fromstring(f"<div>{made}</div>")))
 

@@ -13,6 +13,7 @@ from reportlab.pdfbase import pdfmetrics, ttfonts
 from reportlab.pdfbase.ttfonts import TTFont
 from xhtml2pdf import default
 from xhtml2pdf.context import pisaContext
+from xhtml2pdf.util import shape_frag_text
 
 _FOLDER = Path(__file__).with_name("typefaces")
 TEXT, BOLD, CODE, EMOJI = "th-text", "th-text-bold", "th-code", "th-emoji"
@@ -127,6 +128,8 @@ class Fonts:
             text = getattr(fragment, "text", "")
             if not text or not isinstance(text, str) or text.isascii():
                 return [fragment]
+            # xhtml2pdf joins Arabic letters but in code; what is joined it leaves as it is.
+            text = shape_frag_text(text, fragment.fontName) or text
             runs = self.runs(text, fragment.fontName)
             return [fragment.clone(text=run, fontName=font) for run, font in runs] or [
                 fragment.clone(text="")
