@@ -109,6 +109,11 @@ def test_words_are_lower_case_without_accents() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("length", [1, 999, 1_000, 1_001, 2_500])
+def test_it_sets_runs_of_any_length_apart_alike(length: int) -> None:
+    assert fold("a" + "退" * length + "b") == "a " + "  ".join("退" * length) + " b"
+
+
 @given(st.text())
 def test_any_text_folds(text: str) -> None:
     assert isinstance(fold(text), str)
