@@ -20,6 +20,9 @@ _Bundle = list[_Item]
 # What a transaction does is weighed in messages of ordinary length: a page of text takes as long
 # to write and index as one of these does beside its text.
 _CHARACTERS = 2_000
+# Of one message. On its way into the index a text is copied eight times.
+_LONGEST_TEXT = 8 * 1024 * 1024  # bytes in UTF-8
+_LONGEST_RAW = 18 * 1024 * 1024  # characters of JSON: pictures stand in it as they came
 # A rehearsal is undone after so much: a thread that a file names again within it is recognised,
 # and no writer waits longer than some three seconds.
 _REHEARSED = 10_000
@@ -76,6 +79,21 @@ def _weight(items: _Bundle) -> int:
     return len(items) + len(messages) + length // _CHARACTERS
 
 
+def _check_length(item: ImportedThread) -> None:
+    """Refuse what would take a multiple of its length in memory.
+
+    :raises ArchiveError: when one of its messages is too long.
+    """
+    for number, message in enumerate(item.messages, 1):
+        is_long = len(message.text) > _LONGEST_TEXT // 4
+        size = len(message.text.encode("utf-8", "replace")) if is_long else 0
+        if size > _LONGEST_TEXT or len(message.raw) > _LONGEST_RAW:
+            most = _LONGEST_TEXT // 1024**2
+            raise ArchiveError(
+                f"Message {number} is too long: a text may have {most} MB. The thread is left out."
+            )
+
+
 class _Writing:
     """An import under way."""
 
@@ -123,7 +141,7 @@ class _Writing:
         return bundle[-1].place
 
     def _store(self, items: list[ImportedThread]) -> None:
-        good = [item for item in items if self._has_good_id(item)]
+        good = [item for item in items if self._is_storable(item)]
         together = [item for item in good if len(item.messages) <= BATCH]
         stored = self._store_together(together)
         for item in good:
@@ -132,9 +150,10 @@ class _Writing:
             if outcome is not None:
                 self._report.add_stored(item.place.line, identity, outcome, item.thread.title)
 
-    def _has_good_id(self, item: ImportedThread) -> bool:
+    def _is_storable(self, item: ImportedThread) -> bool:
         try:
             check_id(item.thread.remote_id)
+            _check_length(item)
         except ArchiveError as error:
             self._report.add_problem(item.place.line, str(error))
             return False

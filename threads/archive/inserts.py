@@ -26,6 +26,7 @@ from threads.models import Message, MessageSource, Thread
 from threads.search import keys, statements
 
 _ROWS = 250  # in one statement; with 50 it is a twentieth slower, with more no faster
+_LONG = 4_000_000  # characters of all texts; a statement holds a copy of what is in it
 _OWN = ("thread_id", "project_id", "position", "remote_id", "archived_at", "search_key")
 _EMPTY = ("removed_at", "edited_at")
 _WITHOUT_TIME = tuple(name for name in CHANGEABLE if name != "created_at")
@@ -78,7 +79,9 @@ def insert_messages(messages: Sequence[NewMessage], *, archived_at: datetime) ->
     ]
     # FTS5 writes out what it has collected whenever a row comes before the last one.
     rows.sort(key=itemgetter(_KEY))
-    made = _insert(Message, _COLUMNS, rows, key="search_key")
+    length = sum(len(message.content.text) for message in messages)
+    at_once = 1 if length > _LONG else _ROWS
+    made = _insert(Message, _COLUMNS, rows, key="search_key", at_once=at_once)
     return [made[key] for key in search_keys]
 
 
@@ -105,12 +108,17 @@ def insert_threads(threads: Sequence[Thread]) -> None:
 
 
 def _insert(
-    model: type[Model], names: tuple[str, ...], rows: Sequence[Sequence[Any]], *, key: str
+    model: type[Model],
+    names: tuple[str, ...],
+    rows: Sequence[Sequence[Any]],
+    *,
+    key: str,
+    at_once: int = _ROWS,
 ) -> dict[Any, int]:
     """Insert rows and return their primary keys by the column `key`, which tells them apart."""
     made: dict[Any, int] = {}
-    for start in range(0, len(rows), _ROWS):
-        part = rows[start : start + _ROWS]
+    for start in range(0, len(rows), at_once):
+        part = rows[start : start + at_once]
         statement = f"{_statement(model, names, len(part))} RETURNING {key}, id"
         made |= statements.rows_of(connection, statement, [*chain.from_iterable(part)])
     return made

@@ -20,6 +20,11 @@ _IN_ARRAY = re.compile(
 )
 _IN_ELEMENT = re.compile(rb'[^"\[\]{}]*+(?:"(?:[^"\\]++|\\.)*+"[^"\[\]{}]*+)*+["\[\]{}]', re.DOTALL)
 _STRING = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
+_WHOLE_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+# What values take in memory beside their text, in bytes for each sign that brings one: an object
+# with one name 480, and as a message twice that; measured with a million of them in a line.
+_TAKEN = ((b"{", 800), (b"[", 80), (b",", 30))
+_MOST_TAKEN = 96 * 1024 * 1024
 _QUOTE, _COMMA, _BACKSLASH = b'",\\'
 _OPENING = frozenset(b"[{")
 _SPACE = b" \t\r\n"
@@ -36,8 +41,10 @@ class TooLong(NotJSON):
 def parse(text: bytes) -> Any:
     """Return the JSON value in `text`, UTF-8.
 
-    :raises NotJSON: when there is none, also for NaN, which is none.
+    :raises NotJSON: when there is none, also for NaN, which is none, or when it would take a
+        multiple of its length in memory.
     """
+    check_values(text)
     try:
         return json.loads(text.decode(), parse_constant=_refuse_constant)
     except UnicodeDecodeError as error:
@@ -51,6 +58,20 @@ def parse(text: bytes) -> Any:
         raise NotJSON(
             "Its JSON is nested too deeply, or has a number of thousands of digits."
         ) from error
+
+
+def check_values(text: bytes) -> None:
+    """Refuse a text of a few megabytes that is hundreds of them once it is parsed.
+
+    :raises NotJSON: when it has too many values.
+    """
+    taken = sum(text.count(sign) * size for sign, size in _TAKEN)
+    if taken > _MOST_TAKEN:
+        # Signs in strings bring no value. To look for them takes a second, so few texts come here.
+        for match in _WHOLE_STRING.finditer(text):
+            taken -= sum(text.count(sign, *match.span()) * size for sign, size in _TAKEN)
+    if taken > _MOST_TAKEN:
+        raise NotJSON("It holds too many values to be read at once.")
 
 
 def _refuse_constant(name: str) -> None:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 from threads.imports.base import ImportedThread, Place, Problem
+from threads.imports.json_stream import NotJSON, check_values
 from threads.imports.shapes import interchange
 from threads.sources import Part, RemoteMessage, RemoteThread, Usage
 
@@ -67,6 +68,7 @@ def read_jsonl(path: Path, *, start: Place = Place()) -> Iterator[ImportedThread
             except Wrong as wrong:
                 yield Problem(place, str(wrong))
                 continue
+            line = b""  # it may be long, and what was found in it waits here to be stored
             for number, (thread, messages) in enumerate(found, 1):
                 # Reading goes on behind the line once all of its threads are stored.
                 yield ImportedThread(place if number == len(found) else before, thread, messages)
@@ -99,7 +101,10 @@ def _refuse_constant(name: str) -> NoReturn:
 
 def _parse(line: bytes) -> dict[str, Any]:
     try:
+        check_values(line)
         record = json.loads(line.decode(), parse_constant=_refuse_constant)
+    except NotJSON as error:
+        raise Wrong(str(error)) from error
     except UnicodeDecodeError as error:
         raise Wrong(f"The line is not UTF-8 (byte {error.start + 1}).") from error
     except json.JSONDecodeError as error:

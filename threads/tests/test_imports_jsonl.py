@@ -202,6 +202,19 @@ def test_it_skips_a_line_that_is_too_long_without_reading_it(
     assert last.place == Place(3, path.stat().st_size)
 
 
+def test_it_refuses_a_line_that_is_a_multiple_of_its_length_in_memory(write: WriteFile) -> None:
+    values = '{"id": "x", "messages": [' + ", ".join(["{}"] * 130_000) + "]}"
+    text = record("text", "{}, " * 130_000)  # the same signs, in a string
+    path = write(record("before"), values, text)
+
+    before, wrong, last = read_jsonl(path)
+
+    assert isinstance(before, ImportedThread)
+    assert isinstance(wrong, Problem)
+    assert wrong.message == "It holds too many values to be read at once."
+    assert isinstance(last, ImportedThread)
+
+
 def test_it_goes_on_where_it_was(write: WriteFile) -> None:
     path = write(record("a"), "{", record("c"))
     first, *rest = read_jsonl(path)

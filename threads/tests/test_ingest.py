@@ -152,3 +152,35 @@ def test_it_calls_a_thread_changed_of_which_only_the_title_or_the_tags_are_new(
     }
     if not is_dry_run:
         assert bring([titled, tagged], project).threads_changed == 0
+
+
+@pytest.mark.parametrize("is_dry_run", [False, True])
+def test_it_names_a_thread_with_a_message_that_is_too_long(is_dry_run: bool) -> None:
+    long = RemoteMessage("m1", "user", "\N{CJK UNIFIED IDEOGRAPH-4E00}" * 2_800_000)
+    pictured = RemoteMessage("m1", "user", "", raw="x" * 19_000_000)
+    items = [
+        make_item(1),
+        ImportedThread(Place(2), RemoteThread("long"), (long,)),
+        ImportedThread(Place(3), RemoteThread("pictured"), (pictured,)),
+        make_item(4),
+    ]
+
+    report = bring(items, make_project(), is_dry_run=is_dry_run)
+
+    assert report.threads_new == 2
+    assert [(each["line"], each["message"][:21]) for each in report.problems] == [
+        (2, "Message 1 is too long"),
+        (3, "Message 1 is too long"),
+    ]
+
+
+def test_it_stores_long_messages_one_by_one() -> None:
+    project = make_project()
+    texts = [f"{number} {'long ' * 500_000}" for number in range(3)]
+    said = tuple(
+        RemoteMessage(f"m{number}", "user", text, raw="{}") for number, text in enumerate(texts)
+    )
+
+    bring([ImportedThread(Place(1), RemoteThread("conv_1"), said)], project)
+
+    assert list(Message.objects.order_by("position").values_list("text", flat=True)) == texts
