@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.conf import settings
+from django.test import Client
 
 from threads.tests.factories import make_conversation, make_message, make_project
 
 if TYPE_CHECKING:
+    from django.contrib.auth.models import User
     from playwright.sync_api import Page
+    from pytest_django.live_server_helper import LiveServer
 
     from threads.models import Thread
 
@@ -108,3 +112,12 @@ def archive(transactional_db: None) -> Thread:
     make_message(thread, 'find_order\n{"order": 48213}', role="tool", kind="tool_call", name="find")
     make_message(thread, '{"refund": "booked"}', role="tool", kind="tool_output", name="find")
     return thread
+
+
+def log_in(page: Page, live_server: LiveServer, user: User) -> None:
+    """Give the browser a session of `user`, without the pages that ask for it."""
+    client = Client()
+    client.force_login(user)
+    name = settings.SESSION_COOKIE_NAME
+    cookie: Any = {"name": name, "value": client.cookies[name].value, "url": live_server.url}
+    page.context.add_cookies([cookie])

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.test import Client
 from django.utils import timezone
 
+from e2e.conftest import log_in
 from threads.models import Job, SavedSearch, ShareLink, Thread
 from threads.tests.factories import make_connection, make_message
 from threads.urls import urlpatterns
@@ -64,14 +64,6 @@ def _paths(thread: Thread, owner: User) -> dict[str, list[str]]:
     }
 
 
-def _log_in(page: Page, live_server: LiveServer, user: User) -> None:
-    client = Client()
-    client.force_login(user)
-    name = settings.SESSION_COOKIE_NAME
-    cookie: Any = {"name": name, "value": client.cookies[name].value, "url": live_server.url}
-    page.context.add_cookies([cookie])
-
-
 @pytest.mark.parametrize("language", ["en", "zh-hant"])
 def test_every_page_is_accessible_and_fits(
     page: Page,
@@ -94,7 +86,7 @@ def test_every_page_is_accessible_and_fits(
         "url": live_server.url,
     }
     page.context.add_cookies([choice])
-    _log_in(page, live_server, owner)
+    log_in(page, live_server, owner)
 
     faults: dict[str, list[str]] = {}
     for path in [path for paths in by_route.values() for path in paths]:

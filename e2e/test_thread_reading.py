@@ -6,8 +6,10 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from django.contrib.auth.models import User
 from playwright.sync_api import expect
 
+from e2e.conftest import log_in
 from threads.tests.factories import make_message
 
 if TYPE_CHECKING:
@@ -80,3 +82,21 @@ def test_a_thread_leads_on_through_the_results_and_says_what_is_new(
     make_message(archive, "One more thing")
     page.reload()
     expect(page.locator(".new-since + #m-6")).to_be_visible()
+
+
+def test_a_thread_is_tagged_and_goes_to_the_trash_and_back(
+    page: Page, live_server: LiveServer, archive: Thread
+) -> None:
+    log_in(page, live_server, User.objects.create_superuser("ada"))
+    page.goto(f"{live_server.url}{archive.get_absolute_url()}")
+
+    page.get_by_role("link", name="Tag, hold or delete").click()
+    page.get_by_label("Words, separated by commas.").fill("vip, urgent")
+    page.get_by_role("button", name="Tag", exact=True).click()
+    page.get_by_role("button", name="Untag urgent").click()
+    page.get_by_role("button", name="Move to the trash").click()
+    expect(page.get_by_role("status").first).to_contain_text("1 thread is in the trash.")
+    page.get_by_role("button", name="Take out of the trash").click()
+    page.get_by_role("link", name=archive.title).click()
+
+    expect(page.locator("#details .chip")).to_have_text("vip")
