@@ -178,9 +178,9 @@ class _RunReading:
     def _read_run(self, run_id: str, run: Json) -> None:
         """Read a run's steps, unless it had no tools: then there is nothing but the message."""
         if run.get("tools") != []:
-            path = f"{self._path}/{segment(run_id)}/steps"
             steps: list[Found] = []
             with contextlib.suppress(*_NOT_TOLD):  # the messages are worth having without
+                path = f"{self._path}/{segment(run_id)}/steps"
                 steps = self._all(path, optional={"include": INCLUDE})
             self._led_to, tokens = by_message(steps, run)
             self._tokens |= tokens

@@ -142,7 +142,7 @@ class ChatKit:
     def _thread(item: Json, remote_id: str) -> RemoteThread:
         status = item.get("status")
         state = status if isinstance(status, dict) else {"type": status}
-        is_closed = state.get("type") in {"locked", "closed"}
+        is_closed = word(state.get("type")) in {"locked", "closed"}
         said = {f"chatkit_{name}": word(state.get(name)) for name in ("type", "reason")}
         noted = {name: value for name, value in said.items() if value} if is_closed else {}
         return RemoteThread(

@@ -152,7 +152,7 @@ class Completions:
         parts = _said(item)
         names, calls = _call_parts(item)
         kind = "message"
-        if item.get("role") in {"tool", "function"}:
+        if word(item.get("role")) in {"tool", "function"}:
             kind, role = "tool_output", "tool"
         elif names and not any(part.text for part in parts):
             kind, role = "tool_call", "tool"

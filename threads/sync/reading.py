@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -21,11 +22,20 @@ from threads.sources import (
     Usage,
 )
 
+logger = logging.getLogger(__name__)
+
 # A server that fails on this often in a row is read without what stands beside the messages.
 _FAILURES_FORGIVEN = 3
 PAGE = 100  # items a call; the most that the API allows
 # Pages held in memory before they are written: a first read of a huge thread is kept in steps.
 _PAGES_A_READING = 10
+
+
+class Unforeseen(SourceError):
+    """What nobody has thought of: the fault is ours, and it is one thread's, not all others'."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(f"ThreadHub failed at this thread ({type(error).__name__}); see the log.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +125,15 @@ def plan_for(
 
 
 def read(plan: Plan, source: Source) -> Reading:
-    """Read up to ten pages of a thread. Never raises a `SourceError`: it is in the result."""
+    """Read up to ten pages of a thread. Never raises anything: what went wrong is in the result."""
+    try:
+        return _read(plan, source)
+    except Exception as error:
+        logger.exception("Thread %s cannot be read", plan.thread_id)
+        return Reading(plan, cursor=plan.cursor, error=Unforeseen(error))
+
+
+def _read(plan: Plan, source: Source) -> Reading:
     reading = Reading(plan, cursor=plan.cursor, is_cursor_held=plan.is_cursor_held)
     try:
         if plan.asks_thread:
@@ -126,7 +144,7 @@ def read(plan: Plan, source: Source) -> Reading:
         if plan.after is None:
             return replace(reading, error=error)
         again = replace(plan, after=None, is_full=True, cursor="", is_cursor_held=False, seen=set())
-        return _plus_call(read(again, source), reading.calls)
+        return _plus_call(_read(again, source), reading.calls)
     except SourceError as error:
         return replace(reading, error=_confirmed(error, source))
     if reading.error is None and plan.asks_usage:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Self
 
+from django.db import InterfaceError, OperationalError
 from django.db.models import F
 from django.utils.translation import gettext as _
 
@@ -27,7 +28,7 @@ from threads.sources import (
 )
 from threads.sync.budget import BudgetSpent
 from threads.sync.choice import lowest_threshold, next_refresh_at, silence_of
-from threads.sync.reading import PAGE, Reading
+from threads.sync.reading import PAGE, Reading, Unforeseen
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +69,24 @@ class Outcome:
 
 
 def write(thread: Thread, reading: Reading, *, expectation: Expectation, now: datetime) -> Outcome:
-    """Store what was read, move the cursor and plan the next visit, in one transaction."""
+    """Store what was read, move the cursor and plan the next visit, in one transaction.
+
+    :raises OperationalError: when the database cannot be used at all, as everything does then.
+    """
+    try:
+        return _write(thread, reading, expectation=expectation, now=now)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:  # nothing of it is written: one thread must not stop all others
+        logger.exception("Thread %s cannot be written", thread.pk)
+        unforeseen = Unforeseen(error)
+        result, message = _write_error(thread, unforeseen, now=now)
+    return Outcome(
+        thread.pk, result, Stored(thread.pk), reading.calls, message=message, error=unforeseen
+    )
+
+
+def _write(thread: Thread, reading: Reading, *, expectation: Expectation, now: datetime) -> Outcome:
     stored, learned = Stored(thread.pk), _note_nothing_new(thread, reading, expectation)
     has_news = reading.messages or reading.is_end or reading.thread is not None
     if learned is None and has_news:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -286,6 +287,38 @@ def test_it_keeps_items_of_kinds_that_nobody_knows_yet(
     assert message.role == "unknown"
     assert message.raw == server.encode(items[0])
     assert message.parts[0].kind == "unknown"
+
+
+STRANGE: list[Any] = [
+    None,
+    7,
+    -1.5,
+    True,
+    "",
+    "../\u202e",
+    [],
+    ["x", None],
+    {},
+    {"type": []},
+    10**30,
+]
+
+
+def test_it_keeps_items_whose_values_are_of_another_kind(
+    server: OpenAIServer, case: Case, source: Source
+) -> None:
+    thread_id, items = case.add(server, 1)
+    (plain,) = items
+    names = [*(plain.keys() - {"id"}), "role", "name", "turn_id", "run_id", "tool_calls", "status"]
+    items.clear()
+    for name in sorted(set(names)):
+        items += [
+            plain | {"id": f"{name}_{number}", name: value} for number, value in enumerate(STRANGE)
+        ]
+
+    messages = read(source, thread_id)
+
+    assert [json.loads(message.raw)["id"] for message in messages] == [item["id"] for item in items]
 
 
 def test_it_does_not_call_an_item_final_that_is_being_written(

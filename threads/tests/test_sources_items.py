@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from threads.sources import Credentials, RemoteMessage, Source, open_source
+from threads.sources import Credentials, RemoteMessage, Source, TellsRuns, open_source
 from threads.sources.times import moment, moments_in_ids
 from threads.tests.openai_server import KEY, OpenAIServer, text_item, thread_message
 
@@ -307,6 +307,17 @@ def run(run_id: str, prompt: int | None, completion: int | None) -> dict[str, An
         usage = {"prompt_tokens": prompt, "completion_tokens": completion}
         usage["total_tokens"] = prompt + completion
     return {"id": run_id, "object": "thread.run", "usage": usage}
+
+
+def test_it_keeps_a_message_whose_run_has_an_id_that_is_none(server: OpenAIServer) -> None:
+    odd = thread_message("msg_1", "assistant", "hi", created_at=1_763_000_000, run_id="../é")
+    server.add_thread("thread_1", [odd])
+
+    with closing(opened(server, "assistants")) as source:
+        assert isinstance(source, TellsRuns)
+        runs = source.runs("thread_1", source.messages("thread_1").items)
+
+    assert (len(runs.messages), runs.error) == (1, None)
 
 
 def test_it_adds_up_the_runs_of_a_thread(server: OpenAIServer) -> None:

@@ -15,7 +15,7 @@ from django.utils import timezone
 from projects.models import Connection
 from threads import refresh, sync
 from threads.models import Message, SyncRun, Thread
-from threads.sources import Denied, RemoteMessage, Throttled, Unavailable
+from threads.sources import Denied, Part, RemoteMessage, Throttled, Unavailable
 from threads.sync import Result, Tally
 from threads.tests.factories import NOW, make_connection, make_thread
 from threads.tests.fakes import FakeSource
@@ -387,6 +387,28 @@ def test_it_reads_several_threads_at_once(server: OpenAIServer) -> None:
     run(connection, register(connection, *names))
 
     assert server.most_at_once >= 8
+
+
+def test_it_puts_one_thread_off_at_which_it_fails_itself(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    connection = make_connection()
+    unwritable = Part("text", text="x", annotations=({"what": object()},))
+    source = FakeSource(
+        conv_good=[RemoteMessage("m1", "user", "fine")],
+        conv_strange=[RemoteMessage("m1", "user", "x", parts=(unwritable,))],
+    )
+    source.conversations["conv_broken"] = None  # type: ignore[assignment]
+    ids = register(connection, "conv_broken", "conv_strange", "conv_good")
+
+    tally = sync.sync_many(ids, connection=connection, source=source, clock=timezone.now)
+
+    assert (tally.threads_read, tally.threads_failed, tally.messages_new) == (3, 2, 1)
+    for identity in ("conv_broken", "conv_strange"):
+        thread = Thread.objects.get(external_id=identity)
+        assert (thread.refresh_failures, thread.messages.count()) == (1, 0)
+        assert "ThreadHub failed at this thread (TypeError)" in thread.last_error
+    assert len([record for record in caplog.records if record.exc_info]) == 2
 
 
 def test_it_says_what_to_do_when_the_key_cannot_be_opened(server: OpenAIServer) -> None:
