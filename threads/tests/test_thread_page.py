@@ -134,6 +134,20 @@ def test_it_opens_the_part_of_a_long_thread_that_holds_the_hit(client: Client) -
     assert f"at={3 * PAGE_SIZE}#m-{3 * PAGE_SIZE}" in message_html(page, PAGE_SIZE + 5)
 
 
+def test_it_says_that_there_are_more_hits_than_it_walks_through(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thread = make_conversation("lamp", "lamp", "lamp")
+    monkeypatch.setattr("threads.views.matches.MAX_HITS", 2)
+    monkeypatch.setattr("threads.views.thread.MAX_HITS", 2)
+
+    page = page_of(client, thread, "?q=lamp")
+
+    assert 'data-hits="1,2"' in page
+    assert "2+ hits" in page
+    assert 'data-pattern="{at} of 2+"' in page
+
+
 @pytest.mark.parametrize(
     "query", ["?page=999", "?page=x", "?at=0", "?at=99999999999999", "?page=-1"]
 )

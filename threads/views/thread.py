@@ -21,8 +21,9 @@ from threads.exports.covering import cover_for
 from threads.models import Assistant, Thread
 from threads.models.thread import Store
 from threads.search.query import parse
+from threads.templatetags.pages import number
 from threads.views.cards import Reading, stretches
-from threads.views.matches import hits_in, spans_of
+from threads.views.matches import MAX_HITS, hits_in, spans_of
 from threads.views.reader import reader
 from threads.views.shown import Row, rows_of
 
@@ -133,6 +134,7 @@ def thread_page(request: HttpRequest, thread_id: str) -> HttpResponse:
             "branches": branches,
             "branch": branch,
             "hits": hits,
+            "hit_total": number(len(hits)) + ("+" if len(hits) == MAX_HITS else ""),
             "first_hit": address_of(first_hit) if first_hit else "",
             "pages": pages,
             "metadata": metadata_of(thread),
