@@ -47,8 +47,7 @@ def rebuild(
     if module.version(connection) == module.SCHEMA:
         module.rebuild(connection, progress)
     else:
-        module.create(connection)
-        module.fill(connection)
+        _make(module, connection)
 
 
 def problems(*, using: str = "default") -> list[str]:
@@ -68,6 +67,12 @@ def optimize(*, using: str = "default") -> None:
     """Tidy the index up; for a nightly task."""
     connection = connections[using]
     keeper(connection).optimize(connection)
+
+
+def _make(module: ModuleType, connection: BaseDatabaseWrapper) -> None:
+    module.create(connection)
+    module.fill(connection)
+    module.optimize(connection)
 
 
 def _prepare(connection: BaseDatabaseWrapper, **_kwargs: Any) -> None:
@@ -90,8 +95,7 @@ def _after_migrate(using: str, **_kwargs: Any) -> None:
         return
     # With another fold the triggers could not even take the old rows out.
     if module.version(connection) != module.SCHEMA:
-        module.create(connection)
-        module.fill(connection)
+        _make(module, connection)
 
 
 def check_index(

@@ -192,10 +192,19 @@ def test_it_is_made_anew_beside_the_old_one() -> None:
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="FTS5 has these settings")
-def test_it_merges_what_is_written_as_usual_after_everything_was_indexed_at_once() -> None:
-    make_conversation("Where is my refund?")
+@pytest.mark.parametrize("is_new", [True, False])
+def test_it_merges_what_is_written_as_usual_after_everything_was_indexed_at_once(
+    monkeypatch: pytest.MonkeyPatch, is_new: bool
+) -> None:
+    monkeypatch.setattr("threads.search.sqlite._BATCH", 1)
+    monkeypatch.setattr("threads.search.sqlite._FIRST", 1)
+    make_conversation("Where is my refund?", "On its way.")
+    if is_new:
+        setup.keeper(connection).drop(connection)
+
     setup.rebuild()
 
+    assert setup.problems() == []
     with connection.cursor() as cursor:
         cursor.execute("SELECT k, v FROM search_message_config WHERE k LIKE '%merge'")
         assert dict(cursor.fetchall()) == {"automerge": 4, "crisismerge": 16}
