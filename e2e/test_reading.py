@@ -78,6 +78,9 @@ def test_theme_and_language_are_kept(page: Page, live_server: LiveServer, archiv
     expect(page.get_by_role("button", name="搜尋")).to_be_visible()
     page.goto(f"{live_server.url}{archive.get_absolute_url()}")
     expect(page.locator("#m-1 h2")).to_have_text("使用者")
+    page.emulate_media(media="print")  # paper is white, whatever the theme
+    expect(page.locator("html")).to_have_css("color-scheme", "light")
+    expect(page.locator("body")).to_have_css("background-color", "rgb(255, 255, 255)")
 
 
 def test_times_are_shown_in_the_reader_s_zone(
