@@ -30,6 +30,7 @@ from threads.sources.base import (
     Unavailable,
     Unsupported,
     Usage,
+    is_made_up,
 )
 from threads.sources.embedded import embedded_file, is_embedded
 from threads.sources.erasing import Erased, Eraser, calls_for, can_erase, open_eraser
@@ -71,6 +72,7 @@ __all__ = [
     "checked_base_url",
     "embedded_file",
     "is_embedded",
+    "is_made_up",
     "may_list",
     "open_eraser",
     "open_files",

@@ -29,6 +29,14 @@ class Capability(enum.Flag):
     PUSH = enum.auto()
 
 
+MADE_UP = "hash-"  # begins the ids that we make up for items without one
+
+
+def is_made_up(remote_id: str) -> bool:
+    """Tell whether an item had no id of its own: no store can go on after it."""
+    return remote_id.startswith(MADE_UP)
+
+
 class SourceError(Exception):
     """A source could not answer. The text is a sentence that an operator can act on."""
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from threads.sources.base import BadAnswer, CursorLost, Gone, Unsupported
+from threads.sources.base import MADE_UP, BadAnswer, CursorLost, Gone, Unsupported, is_made_up
 from threads.sources.client import Client
 from threads.sources.failures import Refused
 from threads.sources.reading import Entry, Json, read_list, read_object
@@ -23,7 +23,6 @@ from threads.sources.recent import Recent
 LARGEST_PAGE = 100  # the API's own limit
 _MOST_PAGES = 10_000  # of one reading: a million items
 _LONGEST_ID = 200  # what the archive's columns hold
-_HASHED = "hash-"  # begins the ids that we make up for items without one
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +58,9 @@ def made_up_id(item: Json, *, before: str, known: set[str]) -> str:
     """
     text = json.dumps(item, sort_keys=True, ensure_ascii=False)
     digest = hashlib.sha256(f"{before}\n{text}".encode()).hexdigest()[:32]
-    identifier, number = f"{_HASHED}{digest}", 2
+    identifier, number = f"{MADE_UP}{digest}", 2
     while identifier in known:
-        identifier, number = f"{_HASHED}{digest}-{number}", number + 1
+        identifier, number = f"{MADE_UP}{digest}-{number}", number + 1
     return identifier
 
 
@@ -106,7 +105,7 @@ class Pager:
         :raises CursorLost: when `after` is not there any more.
         :raises BadAnswer: when the list has no end.
         """
-        if after is not None and after.startswith(_HASHED):
+        if after is not None and is_made_up(after):
             raise CursorLost("The last item has no id of its own to go on after.")
         limit = min(max(limit, 1), LARGEST_PAGE)
         asked = {"limit": limit, "order": "asc", "after": after, **(params or {})}
@@ -197,7 +196,7 @@ class Pager:
             return None
         if has_more is False and len(entries) < limit:
             return None
-        with_id = [found.id for found in fresh if not found.id.startswith(_HASHED)]
+        with_id = [found.id for found in fresh if not is_made_up(found.id)]
         if with_id:
             return with_id[-1]
         if last_id or not has_more:

@@ -20,6 +20,7 @@ from threads.sources import (
     SourceError,
     TellsRuns,
     Usage,
+    is_made_up,
 )
 
 logger = logging.getLogger(__name__)
@@ -180,7 +181,9 @@ def _read_pages(reading: Reading, source: Source) -> Reading:
         cursor, is_held = reading.cursor, reading.is_cursor_held
         for message in page.items:
             is_held = is_held or not message.is_final
-            cursor = cursor if is_held else message.remote_id
+            # What has no id of its own comes again with what follows the one before it.
+            is_passed = is_held or is_made_up(message.remote_id)
+            cursor = cursor if is_passed else message.remote_id
         after = page.next
         reading = replace(
             reading,
@@ -231,6 +234,6 @@ def _with_runs(reading: Reading, runs: Runs, first: int) -> Reading:
     for message in reading.messages:
         if not message.is_final:
             break
-        if not message.type.startswith(BESIDE):
+        if not message.type.startswith(BESIDE) and not is_made_up(message.remote_id):
             cursor = message.remote_id
     return replace(reading, error=runs.error, cursor=cursor, following=None)

@@ -123,6 +123,27 @@ def test_it_fetches_only_what_follows_the_last_item(server: OpenAIServer) -> Non
     assert Message.objects.get(remote_id="later").position == 4
 
 
+def test_it_asks_once_where_the_last_items_have_no_id(server: OpenAIServer) -> None:
+    connection = connect(server)
+    live = server.add_conversation("conv_bare", items("conv_bare", 150))
+    for text in ("ok", "ok", "fine"):
+        live.append({**text_item("", "user", text), "id": None})
+    ids = register(connection, "conv_bare")
+    run(connection, ids)
+    server.forget_calls()
+
+    with CaptureQueriesContext(database) as queries:
+        tally = run(connection, ids)
+    writes, calls = message_writes(queries), server.count()
+    live.append(text_item("later", "user", "one more"))
+    after = run(connection, ids)
+
+    assert (tally.threads_changed, writes, calls) == (0, [], 1)
+    assert (after.messages_new, Message.objects.count()) == (1, 154)
+    texts = Message.objects.order_by("-position").values_list("text", flat=True)
+    assert list(texts[:4]) == ["one more", "fine", "ok", "ok"]
+
+
 def test_it_reads_an_item_again_until_it_is_final(server: OpenAIServer) -> None:
     connection = connect(server)
     live = server.add_conversation("conv_slow", items("conv_slow", 2))
