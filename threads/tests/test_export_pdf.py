@@ -113,6 +113,19 @@ def test_it_lists_several_threads_and_numbers_the_pages() -> None:
     assert document.metadata.title == "Two threads"
 
 
+def test_it_finds_the_page_where_each_thread_begins() -> None:
+    long = ["word " * 3_000] * 3
+    titles = ["Long", "Longer", "Short", "\u200b", "Last"]
+    threads = [make_sourced(*long, title=title) for title in titles[:2]]
+    threads += [make_sourced("# One", title=title) for title in titles[2:]]
+
+    document = made(*threads)
+
+    for entry, title in zip(document.outline, titles, strict=True):
+        page = document.pages[document.get_destination_page_number(entry) or 0]  # type: ignore[arg-type]
+        assert signs(page.extract_text()).startswith(f"{title}Thread")
+
+
 def test_it_masks_when_asked() -> None:
     document = made(make_sourced("me@example.org"), masked=True)
 

@@ -23,6 +23,9 @@ body { font-family: th-text; font-size: 9.5pt; line-height: 1.35 }
 h1 { font-size: 15pt; margin: 0 0 6pt 0 } h3 { font-size: 11.5pt } h4, h5, h6 { font-size: 10pt }
 p, li, td, th, h1, h3, h4, h5, h6, a, div { overflow-wrap: anywhere }
 p { margin: 0 0 4pt 0 }
+h1, h3, h4, h5, h6 { -pdf-outline: false }
+p.next { page-break-before: always }
+p.start { font-size: 1pt; line-height: 1; margin: 0; -pdf-outline: true; -pdf-level: 0 }
 pre, code { font-family: th-code; font-size: 7.6pt }
 pre { background-color: #f2f4f7; padding: 4pt; white-space: pre-wrap; overflow-wrap: anywhere }
 table { margin: 2pt 0 6pt 0 }
@@ -74,6 +77,7 @@ class Document:
 
     writer: Any
     starts: list[tuple[str, int]] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)  # titles of threads that begin in `pending`
     pending: list[str] = field(default_factory=list)
     size: int = 0
 
@@ -84,14 +88,21 @@ class Document:
             self.flush()
 
     def flush(self) -> None:
+        """Lay out what is pending: many threads at once, for each start of a layout takes 40 ms."""
         if self.pending:
-            for page in self.laid_out("".join(self.pending)).pages:
+            laid_out, before = self.laid_out("".join(self.pending)), len(self.writer.pages)
+            for title, entry in zip(self.waiting, laid_out.outline, strict=True):
+                page = laid_out.get_destination_page_number(entry)
+                self.starts.append((title, before + page))
+            for page in laid_out.pages:
                 self.writer.add_page(page)
-        self.pending, self.size = [], 0
+        self.waiting, self.pending, self.size = [], [], 0
 
     def start(self, title: str) -> None:
-        self.flush()
-        self.starts.append((title, len(self.writer.pages)))
+        # The outline of a layout tells on which pages these paragraphs are.
+        next_page = " next" if self.pending else ""
+        self.pending.append(f'<p class="start{next_page}">&nbsp;</p>')
+        self.waiting.append(title)
 
     @staticmethod
     def laid_out(body: str) -> Any:
