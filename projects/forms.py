@@ -92,7 +92,7 @@ class ProjectForm(TaggedForm):
         )
         widgets = {
             "description": forms.Textarea(attrs={"rows": 3, "class": "vLargeTextField"}),
-            "visibility": forms.RadioSelect,
+            "visibility": forms.RadioSelect(attrs={"class": "radiolist"}),
         }
 
     def clean_owners(self) -> QuerySet[User]:

@@ -39,8 +39,11 @@ from projects.admin.display import UNKNOWN, badge, moment
 _ALLAUTH = (EmailAddress, Authenticator, SocialAccount, SocialApp, SocialToken, UserSession)
 
 
+_RADIOS = AdminRadioSelect(attrs={"class": "radiolist"})  # fields copy it
+
+
 class AccountForm(UserChangeForm):
-    role = forms.ChoiceField(label=_("Role"), choices=Role.choices, widget=AdminRadioSelect)
+    role = forms.ChoiceField(label=_("Role"), choices=Role.choices, widget=_RADIOS)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -73,7 +76,7 @@ class AccountForm(UserChangeForm):
 
 class NewAccountForm(AdminUserCreationForm):
     role = forms.ChoiceField(
-        label=_("Role"), choices=Role.choices, widget=AdminRadioSelect, initial=Role.MEMBER
+        label=_("Role"), choices=Role.choices, widget=_RADIOS, initial=Role.MEMBER
     )
 
     @property

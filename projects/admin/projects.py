@@ -222,7 +222,7 @@ class ProjectAdmin(Audited, Managed):
 class TagAdmin(Audited):
     """For renaming and removing them. Owners put tags on by writing them, and see no list."""
 
-    list_display = ("name", "projects", "threads")
+    list_display = ("name", "project_total", "thread_total")
     search_fields = ("name",)
     ordering = ("name",)
 
@@ -238,9 +238,9 @@ class TagAdmin(Audited):
         return rows
 
     @admin.display(description=_("projects"), ordering="project_count")
-    def projects(self, tag: Any) -> int:
+    def project_total(self, tag: Any) -> int:
         return int(tag.project_count)
 
     @admin.display(description=_("threads"), ordering="thread_count")
-    def threads(self, tag: Any) -> int:
+    def thread_total(self, tag: Any) -> int:
         return int(tag.thread_count)

@@ -31,6 +31,9 @@ class ApiTokenAdmin(AdministratorsOnly, Audited):
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # only the owner ever sees a token, when it is made
 
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # nothing of it can be changed; the action takes its power away
+
     @admin.display(description=_("may"))
     def may(self, token: ApiToken) -> str:
         return ", ".join(token.scopes)

@@ -23,7 +23,13 @@ class _Quick(forms.widgets.Input):
 
 
 class QuickTextInput(_Quick, forms.TextInput):
-    pass
+    """Shows what is in it in full to whoever points at it: columns are narrow."""
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        context = super().get_context(name, value, attrs)
+        if text := context["widget"]["value"]:
+            context["widget"]["attrs"]["title"] = text
+        return context
 
 
 class QuickHiddenInput(_Quick, forms.HiddenInput):

@@ -273,3 +273,24 @@ def test_it_keeps_accounts_for_administrators() -> None:
     ]
 
     assert [answer.status_code for answer in answers] == [403] * 4
+
+
+def test_it_counts_what_has_a_tag(client: Client) -> None:
+    client.force_login(User.objects.create_superuser("root"))
+    tag = Tag.objects.create(name="gold")
+    for name in ("Blue whale", "Red panda"):
+        make_project(name).tags.add(tag)
+
+    page = client.get(reverse("admin:projects_tag_changelist")).content.decode()
+
+    assert '<td class="field-project_total">2</td>' in page
+    assert '<td class="field-thread_total">0</td>' in page
+
+
+def test_it_lists_the_pages_of_an_app(client: Client) -> None:
+    client.force_login(User.objects.create_superuser("root"))
+
+    page = client.get(reverse("admin:app_list", args=["projects"])).content.decode()
+
+    assert page.count(reverse("admin:projects_tag_changelist")) >= 2  # in the sidebar, and here
+    assert "th-figures" not in page  # those are the dashboard's

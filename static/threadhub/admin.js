@@ -17,12 +17,14 @@
     } else if (menu) {
       menu.hidden = true;
     }
-    const heads = [...document.querySelectorAll("#result_list thead th")];
-    for (const row of document.querySelectorAll("#result_list tbody tr")) {
-      [...row.children].forEach((cell, index) => {
-        const label = heads[index]?.querySelector(".text")?.textContent.trim();
-        if (label && cell.tagName === "TD") cell.dataset.label = label;
-      });
+    for (const table of document.querySelectorAll("#result_list, .th-card .results table")) {
+      const heads = [...table.querySelectorAll("thead th")].map((head) => head.querySelector(".text") ?? head);
+      for (const row of table.querySelectorAll("tbody tr")) {
+        [...row.children].forEach((cell, index) => {
+          const label = heads[index]?.textContent.trim();
+          if (label && cell.tagName === "TD") cell.dataset.label = label;
+        });
+      }
     }
     // Django labels a moment as a whole, and not the fields of its date and its time
     for (const field of document.querySelectorAll("input:is(.vDateField, .vTimeField):not([aria-label])")) {
