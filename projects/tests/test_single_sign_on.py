@@ -120,6 +120,8 @@ def test_a_newcomer_gets_an_account_with_the_role_that_is_set(
     came = come_through(client)
 
     assert "Single sign-on" in page
+    # A form, so that no page in between has to ask whether the reader means it.
+    assert '<form method="post" action="/account/oidc/sso/login/?process=login' in page
     assert came.status_code == 302
     ada = User.objects.get()
     assert (ada.username, ada.email, roles.of(ada)) == ("ada", "ada@example.org", Role.OWNER)
