@@ -6,7 +6,8 @@ import gc
 
 from django.conf import settings
 from django.template.loader import get_template
-from django.urls import get_resolver
+from django.urls import reverse
+from django.utils import translation
 
 from threads import content
 
@@ -19,7 +20,10 @@ def warm_up() -> None:
 
     Takes a second or two; without it the first readers of each process pay for it.
     """
-    _ = get_resolver().url_patterns
+    for language, _name in settings.LANGUAGES:  # each has its own table of addresses
+        with translation.override(language):
+            for name in ("threads:search", "admin:login"):
+                reverse(name)
     templates = settings.BASE_DIR / "templates"
     parts = [path for folder in _FOLDERS for path in (templates / folder).glob("*.*")]
     for name in (*(f"{path.parent.name}/{path.name}" for path in parts), *_ERRORS):
