@@ -24,7 +24,7 @@ from threads.models.thread import ThreadQuerySet
 from threads.refresh import Expectation, Look, Round, Silence
 from threads.sync.learning import expectation_for
 
-ROUND_SECONDS = 60.0  # as often as the schedule runs
+ROUND_SECONDS = 60.0  # as often as the schedule runs, unless the settings say otherwise
 _CALLS_OF_A_FIRST_READING = 2  # the thread itself, and its items
 _COUNT_SECONDS = 1_800  # a count of threads is good for this long
 _Row = tuple[int, str, float, float, int, bool]
@@ -75,8 +75,13 @@ def silence_of(
     return Silence(max(0.0, (synced_at - last).total_seconds()), session_count)
 
 
-def choose(connection: Connection, *, calls: int, now: datetime) -> Round:
-    """Plan a round of at most `calls` calls. Three queries along an index, whatever the size."""
+def choose(
+    connection: Connection, *, calls: int, now: datetime, seconds: float = ROUND_SECONDS
+) -> Round:
+    """Plan a round of at most `calls` calls. Three queries along an index, whatever the size.
+
+    :param seconds: from one round to the next.
+    """
     if calls < 1:
         return Round(threshold=connection.refresh_threshold)
     expectation = expectation_for(connection.project_id)
@@ -92,7 +97,7 @@ def choose(connection: Connection, *, calls: int, now: datetime) -> Round:
         threshold=connection.refresh_threshold,
         lowest=lowest_threshold(connection),
         calls_for_new=_CALLS_OF_A_FIRST_READING,
-        seconds=ROUND_SECONDS,
+        seconds=seconds,
     )
 
 

@@ -100,12 +100,21 @@ def sync_batch(
     return tally
 
 
-def refresh_connection(connection: Connection, *, now: datetime, keep_going: KeepGoing) -> Tally:
-    """Read what is worth a call now, and leave some of the calls to people."""
+def refresh_connection(
+    connection: Connection,
+    *,
+    now: datetime,
+    keep_going: KeepGoing,
+    seconds: float = ROUND_SECONDS,
+) -> Tally:
+    """Read what is worth a call now, and leave some of the calls to people.
+
+    :param seconds: from one round to the next.
+    """
     connection.accepted_rate = refresh.recovered(
         connection.accepted_rate,
         full=connection.calls_per_minute,
-        minutes=ROUND_SECONDS / 60,
+        minutes=seconds / 60,
     )
     share = 1.0 - refresh.PEOPLE_SHARE
     used: list[int] = []
@@ -116,7 +125,7 @@ def refresh_connection(connection: Connection, *, now: datetime, keep_going: Kee
         used = listed
     calls = CallBudget(connection, share=share).left()
     used = used[: -(-calls // 2)]  # those that do not fit in are listed again
-    plan = choose(connection, calls=calls - len(used), now=now)
+    plan = choose(connection, calls=calls - len(used), now=now, seconds=seconds)
     connection.refresh_threshold = plan.threshold
     connection.save(update_fields=["accepted_rate", "refresh_threshold"])
     put_off(plan.later, now=now)

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from django.core.cache import cache
 from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -248,6 +249,32 @@ def test_it_reads_what_is_due_and_keeps_the_ledger(server: OpenAIServer) -> None
         1,
     )
     assert (run.messages_new, run.calls_made, run.connection) == (1, 2, connection)
+
+
+def test_it_begins_each_round_behind_the_connection_that_had_the_last_turn(
+    server: OpenAIServer,
+) -> None:
+    first, second, third = (
+        make_connection(base_url=server.url, listed_at=timezone.now()) for _ in range(3)
+    )
+
+    def add(connection: Connection, name: str) -> None:
+        server.add_conversation(name)
+        make_thread(connection.project, connection=connection, external_id=name)
+
+    add(first, "conv_first")
+    marks = [f"refresh:{connection.pk}" for connection in (second, third)]
+    cache.set_many(dict.fromkeys(marks, 1))  # the round gets no further than to the first one
+    tasks.refresh_due_threads()
+    cache.delete_many(marks)
+    for connection, name in ((first, "conv_new"), (second, "conv_second"), (third, "conv_third")):
+        add(connection, name)
+    server.forget_calls()
+
+    tasks.refresh_due_threads()
+
+    asked = dict.fromkeys(call.path.split("/")[2] for call in server.calls)
+    assert list(asked) == ["conv_second", "conv_third", "conv_new"]
 
 
 def test_it_leaves_paused_and_refused_connections_alone(server: OpenAIServer) -> None:

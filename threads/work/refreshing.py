@@ -14,6 +14,7 @@ from threads.work.reading import sentence_for
 
 _ROUND = timedelta(seconds=50)  # a round of the refresh ends before the next one begins
 _LAST_ROUND = "refresh-round"
+_LAST_TURN = "refresh-turn"
 _MINUTE = timedelta(minutes=1)
 _EARLY = timedelta(seconds=30)  # the queue calls each minute, at times a little sooner
 _MARK_SECONDS = 300  # for so long a round whose worker died keeps others off its connection
@@ -29,15 +30,19 @@ def refresh_due() -> str:
         return _("The next round is not due yet.")
     until = now + _ROUND
     hour = timezone.localtime(now).hour
-    for connection in Connection.objects.usable(now).filter(is_refreshed=True).order_by("pk"):
+    for connection in _in_turn(now):
         if not connection.is_refresh_hour(hour):
             continue
         mark = f"refresh:{connection.pk}"
         if timezone.now() >= until or not cache.add(mark, 1, timeout=_MARK_SECONDS):
             continue  # another worker is at it
+        cache.set(_LAST_TURN, connection.pk, timeout=None)
         try:
             tally = sync.refresh_connection(
-                connection, now=now, keep_going=lambda _: timezone.now() < until
+                connection,
+                now=now,
+                seconds=60.0 * rules.refresh_minutes,
+                keep_going=lambda _: timezone.now() < until,
             )
         finally:
             cache.delete(mark)
@@ -45,6 +50,17 @@ def refresh_due() -> str:
         totals.messages_new += tally.messages_new
         totals.messages_changed += tally.messages_changed
     return sentence_for(totals)
+
+
+def _in_turn(now: datetime) -> list[Connection]:
+    """Return whom to refresh, beginning behind the one that had the last turn.
+
+    A round may end before the last of them, where servers are slow: always beginning with the
+    same ones would starve the others.
+    """
+    last = cache.get(_LAST_TURN, 0)
+    found = Connection.objects.usable(now).filter(is_refreshed=True)
+    return sorted(found, key=lambda connection: (connection.pk <= last, connection.pk))
 
 
 def _is_time(now: datetime, *, every: timedelta) -> bool:
