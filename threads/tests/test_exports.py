@@ -275,6 +275,22 @@ def test_it_says_when_the_file_is_gone(
     response = client.get(f"/exports/{job.pk}/file/", follow=True)
 
     assert b"no longer there" in response.content
+    assert b"/exports/new/?q=refund" in response.content
+    assert f"/exports/{job.pk}/file/" not in response.content.decode()
+
+
+def test_it_stays_on_its_page_when_it_is_stopped_and_started_again(
+    client: Client, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
+    user = sign_in(client)
+    with django_capture_on_commit_callbacks():
+        job = actions.request_export(ExportOrder(form="csv", query="refund"), by=user)
+
+    stopped = client.post(f"/jobs/{job.pk}/cancel/")
+    started = client.post(f"/jobs/{job.pk}/retry/")
+
+    assert stopped["Location"] == f"/exports/{job.pk}/"
+    assert started["Location"] == f"/exports/{Job.objects.latest('queued_at').pk}/"
 
 
 def test_it_exports_from_the_shell(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from django.contrib import messages
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -152,6 +151,7 @@ def export_page(request: HttpRequest, job_id: uuid.UUID) -> HttpResponse:
         "job": job,
         "order": ExportOrder.from_json(job.parameters),
         "expires_at": expires_at(job),
+        "is_gone": job.state == Job.State.DONE and not export_path(job.pk).exists(),
         "is_fragment": is_fragment,
     }
     template = "threads/_export.html" if is_fragment else "threads/export.html"
@@ -169,6 +169,5 @@ def export_file(request: HttpRequest, job_id: uuid.UUID) -> HttpResponse:
     try:
         file = export_path(job.pk).open("rb")
     except OSError:
-        messages.error(request, _("The file is no longer there. Export once more."))
         return redirect("threads:export", job_id=job.pk)
     return _attachment(file, ExportOrder.from_json(job.parameters))

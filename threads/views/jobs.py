@@ -26,6 +26,12 @@ def _job(request: HttpRequest, job_id: uuid.UUID) -> Job:
     return get_object_or_404(jobs, pk=job_id)
 
 
+def _page(request: HttpRequest, job: Job) -> HttpResponse:
+    """Lead to where the reader follows the job: an export of their own has a page with its file."""
+    is_own_export = job.kind == Job.Kind.EXPORT and job.requested_by_id == request.user.pk
+    return redirect("threads:export" if is_own_export else "threads:job", job_id=job.pk)
+
+
 @require_GET
 @limited("poll")
 def job_page(request: HttpRequest, job_id: uuid.UUID) -> HttpResponse:
@@ -48,7 +54,7 @@ def cancel(request: HttpRequest, job_id: uuid.UUID) -> HttpResponse:
     job = _job(request, job_id)
     if not actions.cancel_job(job, by=cast("User", request.user)):
         messages.info(request, _("It had ended already."))
-    return redirect("threads:job", job_id=job.pk)
+    return _page(request, job)
 
 
 @require_POST
@@ -60,4 +66,4 @@ def retry(request: HttpRequest, job_id: uuid.UUID) -> HttpResponse:
         job = actions.retry_job(job, by=cast("User", request.user))
     except actions.Refused as refusal:
         messages.error(request, str(refusal))
-    return redirect("threads:job", job_id=job.pk)
+    return _page(request, job)
