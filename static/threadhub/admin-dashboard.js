@@ -12,6 +12,7 @@
     probe.remove();
     return value;
   };
+  const DAYS = [1, 2, 3, 5, 7, 14, 30, 60, 120].map((days) => days * 86400); // no label twice
   const two = (value) => String(value).padStart(2, "0");
   const day = (seconds) => {
     const date = new Date(seconds * 1000);
@@ -45,12 +46,14 @@
       new uPlot({
         width: place.clientWidth,
         height: place.clientHeight,
-        padding: [12, 10, 0, 0],
+        padding: [12, 22, 0, 0],
+        // Days are in UTC, and so is where one begins.
+        ...(isLong && { tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC") }),
         legend: { show: false },
         cursor: { show: false },
         scales: { x: { time: true }, y: { range: shape === "percent" ? [0, 100] : fromZero } },
         axes: [
-          { ...axis, size: 30, space: 70, values: (_chart, ticks) => ticks.map(isLong ? day : hour) },
+          { ...axis, size: 30, space: 70, ...(isLong && { incrs: DAYS }), values: (_chart, ticks) => ticks.map(isLong ? day : hour) },
           { ...axis, size: 52, values: (_chart, ticks) => ticks.map(short) },
         ],
         series: [{}, ...(shape === "bars" ? [bars] : lines)],
