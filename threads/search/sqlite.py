@@ -12,6 +12,7 @@ from django.db.utils import DatabaseError
 
 from threads.search.fold import FOLD_VERSION
 from threads.search.sqlite_schema import (
+    ALL_MESSAGES,
     TABLES,
     THREAD_COLUMNS,
     THREAD_SELECT,
@@ -110,10 +111,7 @@ def create(connection: BaseDatabaseWrapper) -> None:
 def fill(connection: BaseDatabaseWrapper) -> None:
     """Index everything at once, into an index that create() has just laid out."""
     with transaction.atomic(using=connection.alias):
-        insert = (
-            "INSERT INTO search_message(rowid, body, aside, tags)"
-            " SELECT search_key, body, aside, tags FROM search_message_source"
-        )
+        insert = f"INSERT INTO search_message(rowid, body, aside, tags) {ALL_MESSAGES}"
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT max(search_key) FROM (SELECT search_key FROM threads_message"
@@ -121,9 +119,9 @@ def fill(connection: BaseDatabaseWrapper) -> None:
                 [_FIRST],
             )
             (mark,) = cursor.fetchone()  # None, and with it nothing, where there are no messages
-            cursor.execute(f"{insert} WHERE search_key <= %s ORDER BY search_key", [mark])
+            cursor.execute(f"{insert} AND m.search_key <= %s ORDER BY m.search_key", [mark])
             _configure(connection, "search_message", _AT_ONCE)
-            cursor.execute(f"{insert} WHERE search_key > %s ORDER BY search_key", [mark])
+            cursor.execute(f"{insert} AND m.search_key > %s ORDER BY m.search_key", [mark])
             cursor.execute(
                 f"INSERT INTO search_thread({THREAD_COLUMNS}) {THREAD_SELECT} ORDER BY thread_key"
             )

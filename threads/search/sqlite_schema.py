@@ -78,6 +78,11 @@ VIEWS = {
         " WHERE t.trashed_at IS NULL"
     ),
 }
+# The first of them for everything at once. To look each message's thread up took 0.7 µs more.
+ALL_MESSAGES = (
+    f"SELECT m.search_key, {_columns('m')} FROM threads_message m WHERE m.thread_id NOT IN"
+    " (SELECT id FROM threads_thread WHERE trashed_at IS NOT NULL)"
+)
 TABLES = ("search_message", "search_message_new", "search_thread", "search_meta")
 THREAD_COLUMNS = "rowid, title, remark, other, tags"
 THREAD_SELECT = "SELECT thread_key, title, remark, other, tags FROM search_thread_source"
