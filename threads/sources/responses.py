@@ -109,7 +109,9 @@ class Responses:
         What the store has forgotten is where the chain begins now.
 
         :raises CursorLost: when no response of the chain holds `after`.
+        :raises Gone: when there is no such response.
         """
+        segment(head)  # what no store can have is not there
         chain: list[_Response] = []
         current, passed = head, set[str]()
         while current:

@@ -42,6 +42,9 @@ class Case:
     store: str
     add: Callable[[OpenAIServer, int], tuple[str, Items]]
     items_path: str
+    # False: a page is a whole response, and what was read is gone on after without a call.
+    # test_sources_responses.py has what that means for cursors.
+    is_paged: bool = True
 
 
 def _add_conversation(server: OpenAIServer, count: int) -> tuple[str, Items]:
@@ -91,12 +94,21 @@ def _add_session(server: OpenAIServer, count: int) -> tuple[str, Items]:
     return "sess_1", server.add_listed("/agents/sessions", "items", session, items)
 
 
+def _add_response(server: OpenAIServer, count: int) -> tuple[str, Items]:
+    items = [text_item(f"msg_{n}", "user", f"message {n}") for n in range(count)]
+    response = {"id": "resp_1", "status": "completed", "created_at": 1_763_000_000, "output": []}
+    server.objects["/responses/resp_1"] = response
+    server.lists["/responses/resp_1/input_items"] = items
+    return "resp_1", items
+
+
 CASES = [
     Case("conversations", _add_conversation, "/conversations/conv_1/items"),
     Case("assistants", _add_thread, "/threads/thread_1/messages"),
     Case("chatkit", _add_chatkit_thread, "/chatkit/threads/cthr_1/items"),
     Case("completions", _add_completion, "/chat/completions/chatcmpl_1/messages"),
     Case("agents", _add_session, "/agents/sessions/sess_1/items"),
+    Case("responses", _add_response, "/responses/resp_1/input_items", is_paged=False),
 ]
 
 FAULTS: list[tuple[str, type[SourceError]]] = [
@@ -133,6 +145,13 @@ def case(request: pytest.FixtureRequest) -> Case:
     found = request.param
     assert isinstance(found, Case)
     return found
+
+
+@pytest.fixture
+def paged(case: Case) -> Case:
+    if not case.is_paged:
+        pytest.skip("a page is a whole response")
+    return case
 
 
 @pytest.fixture
@@ -198,8 +217,10 @@ def test_it_reads_on_where_nothing_is_said_about_more(
     assert len(messages) == 45
 
 
-def test_it_asks_once_when_nothing_is_new(server: OpenAIServer, case: Case, source: Source) -> None:
-    thread_id, items = case.add(server, 130)
+def test_it_asks_once_when_nothing_is_new(
+    server: OpenAIServer, paged: Case, source: Source
+) -> None:
+    thread_id, items = paged.add(server, 130)
     last = read(source, thread_id)[-1].remote_id
     server.forget_calls()
 
@@ -208,9 +229,9 @@ def test_it_asks_once_when_nothing_is_new(server: OpenAIServer, case: Case, sour
     later = source.messages(thread_id, last)
 
     assert (page.items, page.next) == ((), None)
-    assert server.calls[0].path == case.items_path
+    assert server.calls[0].path == paged.items_path
     assert [message.remote_id for message in later.items] == ["msg_new"]
-    assert server.count(case.items_path) == 2
+    assert server.count(paged.items_path) == 2
 
 
 def test_it_counts_its_calls(server: OpenAIServer, case: Case, source: Source) -> None:
@@ -224,13 +245,13 @@ def test_it_counts_its_calls(server: OpenAIServer, case: Case, source: Source) -
 
 
 def test_it_tells_a_lost_cursor_from_a_lost_thread(
-    server: OpenAIServer, case: Case, source: Source
+    server: OpenAIServer, paged: Case, source: Source
 ) -> None:
-    thread_id, _ = case.add(server, 3)
+    thread_id, _ = paged.add(server, 3)
 
     with pytest.raises(CursorLost):
         source.messages(thread_id, "msg_deleted")
-    server.remove(case.items_path.rpartition("/")[0])
+    server.remove(paged.items_path.rpartition("/")[0])
     with pytest.raises(Gone):
         source.messages(thread_id, "msg_deleted")
     with pytest.raises(Gone):
@@ -354,9 +375,9 @@ def test_it_says_what_went_wrong_in_a_sentence_without_the_key(
 
 
 def test_it_reads_what_is_left_after_a_failure(
-    server: OpenAIServer, case: Case, source: Source
+    server: OpenAIServer, paged: Case, source: Source
 ) -> None:
-    thread_id, _ = case.add(server, 250)
+    thread_id, _ = paged.add(server, 250)
     first = source.messages(thread_id)
     server.fail("dropped", times=1)
     with pytest.raises(Unavailable):
