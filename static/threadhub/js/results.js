@@ -3,6 +3,14 @@
   "use strict";
   const { onKey } = window.threadhub;
 
+  // htmx fills the side bar and unfolds hits: nothing that the first paint has to wait for.
+  const { htmx } = document.currentScript.dataset;
+  requestAnimationFrame(() => setTimeout(() => {
+    const script = document.createElement("script");
+    script.src = htmx;
+    document.head.append(script);
+  }));
+
   // The thread page leads on to the next of these.
   const threads = [...document.querySelectorAll(".hit")].map((hit) => {
     const link = hit.querySelector("h2 a");
