@@ -10,7 +10,6 @@ from typing import BinaryIO
 from django.conf import settings
 from django.utils.html import escape
 from django.utils.translation import get_language
-from django.utils.translation import gettext as _
 
 from threads import content
 from threads.exports import headings
@@ -18,6 +17,7 @@ from threads.exports.base import Options, Written
 from threads.exports.masking import mask
 from threads.exports.pictures import Attached, Pictures
 from threads.exports.records import ThreadRecord
+from threads.models import Message
 
 
 @lru_cache(maxsize=1)
@@ -47,6 +47,16 @@ def _attached(found: Attached) -> str:
     return f'<p><img src="{found.picture.address}" alt="{line}" {size}></p>'
 
 
+def _text(text: str, kind: str) -> str:
+    """Return what a message says: Markdown as such; calls, outputs and what is very long as it is.
+
+    A page of the archive cuts a long message, which would take a browser seconds; a file is whole.
+    """
+    if kind == Message.Kind.MESSAGE and len(text) <= content.MAX_MARKDOWN:
+        return str(content.markdown(text))
+    return f"<pre>{escape(content.visible(text))}</pre>"
+
+
 def _thread(record: ThreadRecord, options: Options, pictures: Pictures) -> str:
     title = content.plain(headings.title(record, masked=options.masked))
     made = [f'<section id="t-{record.thread.pk}"><h1>{escape(title)}</h1><dl>']
@@ -64,7 +74,7 @@ def _thread(record: ThreadRecord, options: Options, pictures: Pictures) -> str:
         made += [
             f"<p><em>{escape(note)}</em></p>" for note in headings.notes(message, options.zone)
         ]
-        made.append(str(content.markdown(text)))
+        made.append(_text(text, message.kind))
         found = pictures.of(record.thread.project, message, masked=options.masked)
         made += [_attached(each) for each in found]
         made.append("</article>")
@@ -73,20 +83,14 @@ def _thread(record: ThreadRecord, options: Options, pictures: Pictures) -> str:
 
 
 def write(records: Iterable[ThreadRecord], target: BinaryIO, options: Options) -> Written:
-    """Write one page that holds all threads; a long message is shown up to 256,000 characters."""
+    """Write one page that holds all threads."""
     written = Written()
     target.write(_head(options.title).encode())
-    shortened, pictures = 0, Pictures()
+    pictures = Pictures()
     for record in records:
         target.write(_thread(record, options, pictures).encode("utf-8", "replace"))
         written.threads += 1
         written.messages += len(record.messages)
-        shortened += sum(len(row.text) > content.MAX_SHOWN for row in record.messages)
     target.write(b"</body></html>\n")
     written.rows = written.messages
-    if shortened:
-        written.notes = (
-            _("%(count)d messages are longer than a page can show; their whole text is in JSONL.")
-            % {"count": shortened},
-        )
     return written

@@ -129,6 +129,18 @@ def test_it_writes_a_page_that_asks_nobody_for_anything() -> None:
     assert links == ["https://example.org/"]
 
 
+def test_it_writes_calls_and_very_long_messages_whole_and_as_they_are() -> None:
+    thread = make_thread()
+    call, long = '{"a": "*b* <i>"}', "word " * 60_000 + "end"
+    add_source(make_message(thread, call, kind=Message.Kind.TOOL_CALL))
+    add_source(make_message(thread, long, position=2))
+
+    page = text_of(html.write, thread)
+
+    tree = html5lib.parse(page, namespaceHTMLElements=False)
+    assert [element.text for element in tree.iter("pre")] == [call, long]
+
+
 def test_it_writes_several_threads_into_one_page() -> None:
     page = text_of(html.write, make_sourced("one"), make_sourced("two"))
 
