@@ -68,6 +68,14 @@ def test_it_marks_a_letter_of_which_the_stemmer_leaves_nothing() -> None:
     assert _marker("s").snippet("0 s") == "0 <mark>s</mark>"
 
 
+def test_it_makes_many_snippets_as_it_makes_one() -> None:
+    marker = _marker("refund")
+    texts = ["a\nrefund\x01 <b>", "", "\x02\x03\n", "x " * 200 + "refund" + " y" * 200, "no\r\nhit"]
+
+    assert marker.snippets(texts) == [marker.snippet(text) for text in texts]
+    assert marker.snippets([]) == []
+
+
 @given(st.text(), st.text())
 def test_it_takes_any_text(query: str, text: str) -> None:
     snippet = _marker(query).snippet(text)
