@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=20_000, help="of each kind")
     parser.add_argument("--gigabytes", type=float, help="measure memory with a file of this size")
     parser.add_argument("--form", choices=_FORMS, default="jsonl", help="of the large file")
+    parser.add_argument("--long", action="store_true", help="each of its messages is a file")
     parser.add_argument("--rehearse", action="store_true", help="of the large file: a dry run")
     parser.add_argument("--scratch", help="folder for files that are deleted at the end")
     arguments = parser.parse_args()
@@ -56,7 +57,8 @@ def main() -> None:
         call_command("migrate", verbosity=0)
         if arguments.gigabytes:
             size = int(arguments.gigabytes * 1e9)
-            _large(Path(scratch), size, arguments.form, is_dry_run=arguments.rehearse)
+            texts = _texts(is_long=arguments.long)
+            _large(Path(scratch), size, arguments.form, texts, is_dry_run=arguments.rehearse)
             return
         for what, words in (("long", LONG), ("short", SHORT)):
             for per_thread in (20, 4):
@@ -171,7 +173,7 @@ def _insert(table: str, names: list[str], rows: list[tuple[Any, ...]]) -> None:
 # Memory.
 
 
-def _large(folder: Path, size: int, form: str, *, is_dry_run: bool) -> None:
+def _large(folder: Path, size: int, form: str, texts: list[str], *, is_dry_run: bool) -> None:
     from django.utils import timezone
 
     from projects.models import Project
@@ -179,7 +181,8 @@ def _large(folder: Path, size: int, form: str, *, is_dry_run: bool) -> None:
     from threads.imports import Place, reader
 
     path = folder / ("large.jsonl" if form == "jsonl" else "large.zip")
-    unpacked = _write_jsonl(path, size) if form == "jsonl" else _write_zip(path, size, form)
+    write = _write_jsonl if form == "jsonl" else _write_zip
+    unpacked = write(path, size, texts, 20 if form == "chatgpt-split" else 1)
     on_disk = path.stat().st_size
     print(f"{form}: {unpacked / 1e9:.2f} GB, {on_disk / 1e9:.2f} GB on the disk", flush=True)
     project = Project.objects.create(name="Benchmark", slug="benchmark")
@@ -211,16 +214,16 @@ def _peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def _texts() -> list[str]:
+def _texts(*, is_long: bool) -> list[str]:
     """Return 997 texts, a prime number, so that threads begin with different ones."""
     chance = random.Random(2)  # noqa: S311 - the same file every time
     texts = [" ".join(chance.choices(WORDS, k=chance.randint(*LONG))) for _ in range(987)]
     pasted = [f"{text} {chance.randbytes(_PASTED).hex(' ', 16)}" for text in texts[:10]]
-    return chance.sample(texts + pasted, 997)
+    return pasted if is_long else chance.sample(texts + pasted, 997)
 
 
-def _write_jsonl(path: Path, size: int) -> int:
-    texts = [json.dumps(text, ensure_ascii=False) for text in _texts()]
+def _write_jsonl(path: Path, size: int, texts: list[str], _parts: int) -> int:
+    texts = [json.dumps(text, ensure_ascii=False) for text in texts]
     with path.open("w", encoding="utf-8") as file:
         number = 0
         while file.tell() < size:
@@ -234,9 +237,8 @@ def _write_jsonl(path: Path, size: int) -> int:
         return file.tell()
 
 
-def _write_zip(path: Path, size: int, form: str) -> int:
-    parts = 1 if form == "chatgpt" else 20
-    conversations = _conversations()
+def _write_zip(path: Path, size: int, texts: list[str], parts: int) -> int:
+    conversations = _conversations(texts)
     written = 0
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for part in range(parts):
@@ -253,8 +255,8 @@ def _write_array(file: IO[bytes], size: int, conversations: Iterator[bytes]) -> 
     return written + file.write(b"{}]")  # the last one is broken, as one always is
 
 
-def _conversations() -> Iterator[bytes]:
-    texts, number = _texts(), 0
+def _conversations(texts: list[str]) -> Iterator[bytes]:
+    number = 0
     while True:
         number += 1
         mapping: dict[str, Any] = {}
