@@ -80,7 +80,10 @@ def test_it_shows_what_a_file_would_do_and_changes_nothing(project: Project) -> 
     assert "Threads: 1 added" in html
     assert "There is no list of messages." in html
     assert "Import now" in html
+    assert "problem_count" not in html  # the same once more, as JSON
     assert not Thread.objects.exists()
+    Job.objects.filter(pk=job.pk).update(state=Job.State.RUNNING)
+    assert "What the import would do" not in page(client, job)  # numbers of a moment ago
 
 
 def test_it_imports_once_when_told_to(project: Project) -> None:
