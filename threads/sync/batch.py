@@ -17,6 +17,8 @@ from threads.sync.reading import Plan, Reading, plan_for, read
 from threads.sync.writing import Outcome, Result, write
 
 READERS = 16  # at 100 ms a call this keeps one writer busy
+# While a server accepts fewer calls than it was sent: each one that is out may be refused.
+_CAREFUL_READERS = 2
 _HEARTBEAT_SECONDS = 1.0  # how often `keep_going` is asked while all readers wait for the network
 _CHUNK = 200  # rows fetched at a time
 _MOST_ERRORS = 100
@@ -87,14 +89,19 @@ def sync_many(
     clock: Callable[[], datetime],
     is_full: bool = False,
     keep_going: Callable[[Tally], bool] = lambda _: True,
-    readers: int = READERS,
+    readers: int | None = None,
 ) -> Tally:
     """Bring threads of one connection up to date, reading several at once.
 
     Ends early when the connection cannot be asked any more, or when `keep_going` says so; it is
     asked after every thread and every second. What was not read is in `left`.
+
+    :param readers: threads read at once. None: as many as keep one writer busy, and few while the
+        connection has to go slower.
     """
     tally = Tally()
+    if readers is None:
+        readers = READERS if connection.accepted_rate is None else _CAREFUL_READERS
     expectation = expectation_for(connection.project_id)
     waiting = _plans(thread_ids, connection, source, clock=clock, is_full=is_full)
     running: dict[Future[Reading], Thread] = {}

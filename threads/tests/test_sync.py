@@ -361,6 +361,19 @@ def test_it_slows_down_once_for_calls_that_were_out_together(server: OpenAIServe
     assert connection.accepted_rate == 300.0
 
 
+def test_it_has_few_calls_out_while_it_goes_slower(server: OpenAIServer) -> None:
+    connection = connect(server, calls_per_minute=600, accepted_rate=300.0)
+    names = [f"conv_slow{number}" for number in range(8)]
+    for name in names:
+        server.add_conversation(name, items(name, 1))
+    server.most_at_once = 0
+    server.fail("slow", seconds=0.05)
+
+    tally = run(connection, register(connection, *names))
+
+    assert (tally.threads_read, server.most_at_once) == (8, 2)
+
+
 def test_it_keeps_the_pages_that_came_before_the_failure(server: OpenAIServer) -> None:
     connection = connect(server)
     server.add_conversation("conv_long", items("conv_long", 350))
