@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
+from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -130,7 +131,7 @@ class ProjectAdmin(Audited, Managed):
         self, db_field: Any, request: HttpRequest, **kwargs: Any
     ) -> forms.ModelMultipleChoiceField | None:
         if db_field.name in {"owners", "members"} and not user_of(request).is_superuser:
-            return UserNamesField(required=False, label=db_field.verbose_name)
+            return UserNamesField(required=False, label=capfirst(db_field.verbose_name))
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def get_form(

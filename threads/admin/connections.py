@@ -116,7 +116,8 @@ class ConnectionAdmin(Audited, Managed):
                 is_set=obj.has_key,
                 ends_with=obj.key_ending,
             )
-            self._warn_of_same_key(request, obj)
+            if not {"_test", "_continue"} & request.POST.keys():  # their page says it itself
+                self._warn_of_same_key(request, obj)
 
     def _warn_of_same_key(self, request: HttpRequest, connection: Connection) -> None:
         if others := same_key(connection, request):

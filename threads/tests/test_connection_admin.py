@@ -192,6 +192,20 @@ def test_it_does_not_tell_an_owner_whose_else_key_it_is() -> None:
     )
 
     assert "The same key" not in answer.content.decode()
+
+
+@pytest.mark.parametrize("button", ["_save", "_continue"])
+def test_it_warns_of_the_same_key_once(button: str) -> None:
+    own = make_project()
+    make_connection(own)
+
+    answer = owner_of(own).post(
+        reverse("admin:projects_connection_add"),
+        form_of(own, name="Other", api_key=SECRET) | {button: "Save"},
+        follow=True,
+    )
+
+    assert answer.content.decode().count("The same key is used by") == 1
     assert "Secret heron" not in answer.content.decode()
 
 
