@@ -85,6 +85,7 @@ MESSAGES: dict[str, Callable[[], str]] = {
     "20,000 tiny paragraphs": lambda: "a\n\n" * 20_000,
     "20,000 tiny paragraphs, bold": lambda: "**a**\n\n" * 12_000,
     "49,000 line breaks": lambda: "a\n" * 49_000,
+    "500,000 line breaks": lambda: "a\n" * 500_000,
     "16,000 bold words": lambda: "**a** " * 16_000,
     "20,000 code words": lambda: "`a` " * 20_000,
     "emphasis in emphasis": lambda: "*a **b " * 14_000,

@@ -14,7 +14,7 @@ from xhtml2pdf.reportlab_paragraph import Paragraph
 
 from threadhub.lib import pdf as layout
 from threadhub.lib.pdf import lines
-from threadhub.lib.pdf.blocks import blocks
+from threadhub.lib.pdf.blocks import blocks, code
 from threads.exports import pdf
 from threads.exports.base import ExportCancelled, ExportError, Options
 from threads.exports.records import records
@@ -241,6 +241,14 @@ def test_it_shows_thousands_of_elements_as_they_were_written() -> None:
     assert "<li>" not in made_blocks
     assert "-\u00a0item\u00a0**2499**" in made_blocks
     assert made_blocks.count("item") == 2_500
+
+
+def test_it_runs_the_lines_of_endless_code_together() -> None:
+    made_blocks = "".join(code("a\n" * 60_000))
+
+    assert made_blocks.count("a") == 60_000
+    assert made_blocks.count("\n") < 3_000
+    assert "a⏎\u00a0a⏎" in made_blocks
 
 
 def test_it_colours_no_code_and_counts_no_colours() -> None:

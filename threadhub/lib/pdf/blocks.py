@@ -22,6 +22,7 @@ _CODE_COLUMNS = 92  # of the code font between the margins
 # xhtml2pdf makes each space of code a fragment of its own, and needs ten times as long for them.
 # `fonts` lets a reader copy spaces out again.
 _SOLID_SPACE = "\u00a0"
+_MOST_CODE_LINES = 50_000  # a thousand pages; of more, a sign shows where each ends
 _DEPTH = 12
 _TABLE_COLUMNS = 14
 _CELL = 600  # characters; a cell must fit on a page
@@ -98,6 +99,8 @@ def heading(text: str) -> str:
 
 def code(text: str) -> Iterator[str]:
     """Yield `text` as blocks of code, wrapped and cut."""
+    if text.count("\n") > _MOST_CODE_LINES:
+        text = text.replace("\n", "⏎ ")
     lines = [part for line in text.expandtabs(4).split("\n") for part in _wrapped(line)]
     while lines and not lines[-1].strip():
         lines.pop()
