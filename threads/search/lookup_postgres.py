@@ -83,7 +83,8 @@ class PostgresLookup:
             f" ORDER BY search_key DESC LIMIT {int(cap)}) n",
             parameters,
         )
-        return rows[0][0], rows[0][1]
+        count, key = rows[0]
+        return count, key if count == cap else None
 
     def in_threads(self, cap: int, *, newest_first: bool) -> dict[int, int]:
         if self._all_hits is not None and len(self._all_hits) <= cap:

@@ -69,7 +69,8 @@ class SqliteLookup:
             f" ORDER BY {self._key} DESC LIMIT {int(cap)})",
             parameters,
         )
-        return rows[0][0], rows[0][1]
+        count, key = rows[0]
+        return count, key if count == cap else None
 
     def in_threads(self, cap: int, *, newest_first: bool) -> dict[int, int]:
         source, parameters = self._from(join=True)

@@ -33,7 +33,7 @@ class Lookup(Protocol):
     def newest(self, cap: int) -> tuple[int, int | None]:
         """Return how many messages match, at most `cap`, and the lowest key of the newest so many.
 
-        None: nothing matches.
+        None: there are fewer.
         """
 
     def in_threads(self, cap: int, *, newest_first: bool) -> dict[int, int]:

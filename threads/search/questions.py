@@ -38,7 +38,7 @@ _ENOUGH_HITS = 2_000
 # "the" takes as long as all the rest: 48 ms with it, 23 without.
 _EVERYWHERE = 0.05
 # Of a term and a number: in how many messages the term is, at most so many, and the lowest search
-# key of the newest of them.
+# key of the newest of them; None where there are fewer.
 Newest = Callable[[Node, int], tuple[int, int | None]]
 _ASKING = frozenset(("who", "whom", "whose", "what", "when", "where", "which", "why", "how"))
 _APOSTROPHE = re.compile("['’ʼ`]")
@@ -112,7 +112,7 @@ def any_of(terms: Iterable[Node], newest: Newest) -> tuple[list[Node], list[Node
     # Of words that reach the cap, those whose newest hits reach further back are rarer.
     found = sorted(
         (one for one in counted if one[0]),
-        key=lambda one: (one[0], (one[1] or 0) if one[0] == _RARE_HITS else 0),
+        key=lambda one: (one[0], one[1] or 0),
     )
     rare: list[Node] = []
     covered = 0
@@ -141,8 +141,8 @@ def telling(terms: Iterable[Node], newest: Newest, connection: BaseDatabaseWrapp
     )
 
     def is_everywhere(term: Node) -> bool:
-        hits, key = newest(term, _RARE_HITS)
-        if hits < _RARE_HITS or key is None or first is None or last == first:
+        _hits, key = newest(term, _RARE_HITS)
+        if key is None or first is None or last == first:
             return False
         return bool(_RARE_HITS / max((last - key) / (last - first), 1e-9) > _EVERYWHERE * count)
 
