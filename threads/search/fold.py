@@ -1,7 +1,8 @@
 """One way to write text before it is indexed, and the same for the words people type.
 
 Registered as the SQL function `th_fold` on SQLite, where triggers call it; PostgreSQL has the
-same in SQL (postgres.py). The databases' tokenizers then take care of case, accents and stems.
+same in SQL (postgres_schema.py). The databases' tokenizers then take care of case, accents and
+stems.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from threads.search.statements import rows_of
 
 _QUERY = "to_tsquery('public.threadhub', %s)"
 _CHUNK = 1_000
-_KEY_SHIFT = 25  # from a thread's key to a message's of the same second; see sqlite.py
+_KEY_SHIFT = 25  # from a thread's key to a message's of the same second; see sqlite_schema.py
 # A word in less than this share of the rows is looked up and its rows sorted; a more frequent
 # one is met soon enough when the rows are read in the order of time. Left to itself the
 # planner takes rare words for frequent ones and reads the whole table: 102 ms, not 1.5.
