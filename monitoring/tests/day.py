@@ -36,7 +36,6 @@ class Browser(Client):
     def request(self, **request: Any) -> Any:
         answer: Any = super().request(**request)
         content = b"".join(answer) if answer.streaming else answer.content
-        answer.close()
         self.seen.append(f"{answer.headers} {content.decode(errors='replace')}")
         return answer
 
