@@ -71,6 +71,10 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ),
     ("get", "/api/v1/threads/{thread_id}"): Operation(READERS, THREAD),
     ("get", "/api/v1/threads/{thread_id}/messages"): Operation(READERS, THREAD),
+    ("get", "/api/v1/files/{project}/{file_id}"): Operation(
+        NOBODY,
+        {"project": "slug", "file_id": "file_id"},  # none is kept
+    ),
     ("get", "/api/v1/projects"): Operation(EVERYBODY),
     ("get", "/api/v1/me"): Operation(EVERYBODY),
     ("get", "/api/v1/facets"): Operation(EVERYBODY, query="?q=refund"),

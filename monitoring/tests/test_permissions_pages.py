@@ -73,6 +73,7 @@ PAGES: dict[str, Page] = {
     "threads:thread": Page(READERS, THREAD),
     "threads:further_hits": Page(READERS, THREAD, query="?q=refund+sort:newest"),
     "threads:print": Page(READERS, THREAD),
+    "threads:manage": Page(MANAGERS, THREAD),
     # Who manages a thread says who else may read it.
     "threads:share_links": Page(MANAGERS, THREAD),
     "threads:revoke_share_link": Page(MANAGERS, THREAD | {"link_id": "link_pk"}, _nothing),
