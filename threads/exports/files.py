@@ -50,20 +50,27 @@ def _digest(file: Any) -> str:
 
 
 class _Watch:
-    """Counts the threads that were read and asks whether to go on."""
+    """Counts the threads that are done and asks whether to go on.
 
-    def __init__(self, progress: Callable[[int], bool]) -> None:
-        self._progress, self.done = progress, 0
+    :param counts_reading: a thread is done when the next one is asked for; otherwise when the
+        format says so.
+    """
+
+    def __init__(self, progress: Callable[[int], bool], *, counts_reading: bool) -> None:
+        self._progress, self._done, self._counts_reading = progress, 0, counts_reading
 
     def over(self, found: Iterable[ThreadRecord]) -> Iterator[ThreadRecord]:
         for record in found:
             yield record
-            self.done += 1
-            if not self.still_wanted():
+            self._done += self._counts_reading
+            if not self._progress(self._done):
                 raise ExportCancelled
 
-    def still_wanted(self) -> bool:
-        return self._progress(self.done)
+    def work(self, done: int) -> bool:
+        """Tell whether to go on with a file of which `done` threads are complete."""
+        if not self._counts_reading:
+            self._done = done
+        return self._progress(self._done)
 
 
 def make_file(
@@ -85,8 +92,8 @@ def make_file(
     :raises ExportCancelled: when progress said so.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    watch = _Watch(progress)
-    options = replace(options, still_wanted=watch.still_wanted)
+    watch = _Watch(progress, counts_reading=zipped or not exporter.works_on)
+    options = replace(options, progress=watch.work)
     found = watch.over(records(thread_ids, with_source=exporter.needs_source))
     with NamedTemporaryFile(dir=path.parent, prefix=".export-", delete=False) as file:
         partial = Path(file.name)
@@ -125,10 +132,10 @@ def _write_zip(
         groups = ((file_name(record, exporter.extension, taken), [record]) for record in found)
     else:
         groups = [(f"threads.{exporter.extension}", found)]
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive, exporter.writing() as write:
         for name, group in groups:
             with SpooledTemporaryFile(max_size=_IN_MEMORY) as document:
-                one = exporter.write(group, document, options)  # type: ignore[arg-type]
+                one = write(group, document, options)  # type: ignore[arg-type]
                 sha256 = _digest(document)
                 size = document.seek(0, 2)
                 document.seek(0)

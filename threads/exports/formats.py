@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from importlib import import_module
 from typing import BinaryIO
 
@@ -22,6 +23,11 @@ def _late(module: str) -> Write:
         return written
 
     return write
+
+
+def _opened_pdf() -> AbstractContextManager[Write]:
+    opened: AbstractContextManager[Write] = import_module("threads.exports.pdf").opened()
+    return opened
 
 
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -65,6 +71,8 @@ EXPORTERS = {
             _late("pdf"),
             needs_source=True,
             one_file_per_thread=True,
+            opened=_opened_pdf,
+            works_on=True,
         ),
     )
 }

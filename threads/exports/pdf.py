@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any, BinaryIO
 
 from django.utils.html import escape
@@ -13,7 +15,7 @@ from threadhub.lib import pdf
 from threadhub.lib.pdf.blocks import blocks, code, heading, paragraphs
 from threads import content
 from threads.exports import headings
-from threads.exports.base import ExportCancelled, ExportError, Options, Written
+from threads.exports.base import ExportCancelled, Options, Write, Written, too_much
 from threads.exports.masking import mask
 from threads.exports.pictures import Attached, Pictures
 from threads.exports.records import ThreadRecord
@@ -98,21 +100,31 @@ def _lines(
     }
 
 
+def _write(
+    layouts: pdf.Layouts, records: Iterable[ThreadRecord], target: BinaryIO, options: Options
+) -> Written:
+    written = Written()
+    try:
+        layouts.lay_out(_lines(records, options, written), target, progress=options.progress)
+    except pdf.LayoutStopped as stop:
+        raise ExportCancelled from stop
+    except pdf.LayoutError as error:
+        raise too_much(str(error)) from error
+    written.rows = written.messages
+    return written
+
+
+@contextmanager
+def opened() -> Iterator[Write]:
+    """Give a `write` for many PDFs, which start the process of the layout once."""
+    with pdf.Layouts() as layouts:
+        yield partial(_write, layouts)
+
+
 def write(records: Iterable[ThreadRecord], target: BinaryIO, options: Options) -> Written:
     """Write one PDF. Not for a request: a long thread takes seconds.
 
     :raises ExportError: when it is too much for the limits of the layout.
     """
-    written = Written()
-    try:
-        lines = _lines(records, options, written)
-        pdf.lay_out(lines, target, still_wanted=options.still_wanted)
-    except pdf.LayoutStopped as stop:
-        raise ExportCancelled from stop
-    except pdf.LayoutError as error:
-        raise ExportError(
-            _("The PDF could not be made (%(reason)s). Choose fewer threads, or Markdown.")
-            % {"reason": error}
-        ) from error
-    written.rows = written.messages
-    return written
+    with opened() as write_one:
+        return write_one(records, target, options)

@@ -75,6 +75,25 @@ def test_it_zips_a_document_a_thread_with_a_manifest(tmp_path: Path) -> None:
     assert manifest["counts"]["threads"] == file.threads == 4
 
 
+@pytest.mark.parametrize("zipped", [False, True])
+def test_it_counts_threads_of_a_pdf_when_they_are_laid_out(zipped: bool, tmp_path: Path) -> None:
+    threads = [make_sourced(text) for text in ("one", "two", "three")]
+    told: list[int] = []
+
+    def progress(done: int) -> bool:
+        told.append(done)
+        return True
+
+    made("pdf", threads, tmp_path / "threads", zipped=zipped, progress=progress)
+
+    assert told == sorted(told)
+    if zipped:
+        assert set(told) == {0, 1, 2, 3}
+    else:  # all have been read before the first is laid out
+        assert told[:3] == [0, 0, 0]
+        assert max(told) == 2
+
+
 def test_it_zips_one_spreadsheet_for_all(tmp_path: Path) -> None:
     path = tmp_path / "threads.zip"
 

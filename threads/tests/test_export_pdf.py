@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
 import re
+import subprocess
+import tempfile
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -134,12 +139,8 @@ def test_it_masks_when_asked() -> None:
 
 
 def test_it_says_when_it_is_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = layout.lay_out
-
-    def short(lines: Any, target: Any, **_: Any) -> None:
-        real(lines, target, seconds=1, memory_bytes=64 << 20)
-
-    monkeypatch.setattr(layout, "lay_out", short)
+    little = partial(layout.Layouts, seconds=1, memory_bytes=64 << 20)
+    monkeypatch.setattr(layout, "Layouts", little)
 
     with pytest.raises(ExportError, match="Choose fewer threads"):
         made(make_sourced("one"))
@@ -153,14 +154,96 @@ def test_it_stops_laying_out_when_nobody_wants_it_any_more(
     thread = make_sourced("word " * 100_000)
     asked: list[int] = []
 
-    def still_wanted() -> bool:
-        asked.append(1)
+    def progress(done: int) -> bool:
+        asked.append(done)
         return len(asked) < 2
 
     with pytest.raises(ExportCancelled):
-        made(thread, still_wanted=still_wanted)
+        made(thread, progress=progress)
 
-    assert len(asked) == 2
+    assert asked == [0, 0]
+
+
+def test_it_says_how_many_threads_are_laid_out() -> None:
+    long = "word " * 18_000  # with its markup a quarter of what is laid out at once
+    told: list[int] = []
+
+    def progress(done: int) -> bool:
+        told.append(done)
+        return True
+
+    made(*(make_sourced(long) for _ in range(9)), progress=progress)
+
+    assert told == sorted(told)
+    assert 0 < told[-1] < 9  # the last ones are complete with the file
+    assert len(set(told) - {0, told[-1]}) > 0
+
+
+def lines_of(text: str) -> list[dict[str, Any]]:
+    finish = {"title": "t", "contents": "c", "page": "%(page)d", "missing": "%(count)d"}
+    return [{"start": text}, {"html": f"<p>{text}</p>"}, {"finish": finish}]
+
+
+def test_it_lays_out_several_documents_in_one_process_as_each_alone() -> None:
+    texts = ["one ◌\U000e1234", "二 🙂", "three"]
+    together, alone = [], []
+    with layout.Layouts() as layouts:
+        for text in texts:
+            target = io.BytesIO()
+            layouts.lay_out(lines_of(text), target)
+            together.append(text_of(PdfReader(target)))
+
+    for text in texts:
+        target = io.BytesIO()
+        layout.lay_out(lines_of(text), target)
+        alone.append(text_of(PdfReader(target)))
+
+    assert together == alone
+    assert "three" in together[2]
+
+
+def test_it_starts_one_process_for_several_documents(monkeypatch: pytest.MonkeyPatch) -> None:
+    started = []
+    real = subprocess.Popen
+
+    def counting(*args: Any, **kwargs: Any) -> Any:
+        started.append(real(*args, **kwargs))
+        return started[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", counting)
+
+    with pdf.opened() as write:
+        for text in ("one", "two", "three"):
+            found = records([make_sourced(text).pk], with_source=True)
+            write(found, io.BytesIO(), Options())
+
+    assert len(started) == 1
+    assert started[0].returncode is not None
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="each document's own limits need fork")
+def test_it_gives_each_document_limits_of_its_own() -> None:
+    with layout.Layouts(seconds=1) as layouts:
+        for _ in range(4):  # some third of a second each
+            layouts.lay_out(lines_of("word " * 5_000), io.BytesIO())
+        with pytest.raises(layout.LayoutError):
+            layouts.lay_out(lines_of("word " * 90_000), io.BytesIO())
+        target = io.BytesIO()
+        layouts.lay_out(lines_of("after"), target)
+
+    assert "after" in text_of(PdfReader(target))
+
+
+def test_it_leaves_no_process_and_no_file_behind(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(layout, "_ASK_EVERY", 0.01)
+
+    with pytest.raises(layout.LayoutStopped):
+        layout.lay_out(lines_of("word " * 90_000), io.BytesIO(), progress=lambda _done: False)
+
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

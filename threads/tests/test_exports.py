@@ -230,6 +230,27 @@ def test_it_stops_when_it_is_cancelled(
     assert not export_path(job.pk).exists()
 
 
+def test_it_says_when_many_pdfs_take_too_long(
+    client: Client,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    user = sign_in(client)
+    make_sourced("refund", "yes")
+    make_sourced("refund", "no")
+    monkeypatch.setattr(exporting, "PDF_SECONDS", 0.0)
+    with django_capture_on_commit_callbacks():
+        asked = ExportOrder(form="pdf", query="refund", zipped=True)
+        job = actions.request_export(asked, by=user)
+
+    sentence = tasks.run_export_task(job_id=str(job.pk))
+
+    job.refresh_from_db()
+    assert job.state == Job.State.FAILED
+    assert "Choose fewer threads, or Markdown" in sentence
+    assert not export_path(job.pk).exists()
+
+
 def test_it_queues_the_same_export_once(
     client: Client, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
 ) -> None:

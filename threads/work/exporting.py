@@ -9,9 +9,13 @@ from django.utils.translation import gettext as _
 
 from projects.models import Project
 from threads.exports import ExportCancelled, ExportError, ExportOrder, make, select
+from threads.exports.base import too_much
 from threads.exports.kept import export_path
 from threads.models import Job
 from threads.work.slices import Outcome, Pace, taken_over
+
+# Of a ZIP with thousands of PDFs: it says so itself before the queue kills the task at 300 s.
+PDF_SECONDS = 280.0
 
 
 def export_file(job: Job) -> Outcome:
@@ -26,6 +30,8 @@ def export_file(job: Job) -> Outcome:
         job.advance(now=now, done=0, total=total)
 
         def progress(done: int) -> bool:
+            if order.form == "pdf" and pace.is_over(PDF_SECONDS):
+                raise too_much(f"{done} / {total}: {PDF_SECONDS:.0f} s")
             return not pace.is_due() or job.advance(now=timezone.now(), done=done)
 
         try:

@@ -47,8 +47,9 @@ class Pace:
         self._last = moment
         return True
 
-    def is_over(self) -> bool:
-        return time.monotonic() - self._began >= SLICE_SECONDS
+    def is_over(self, seconds: float | None = None) -> bool:
+        """Tell whether `seconds` have passed; None asks for a slice's."""
+        return time.monotonic() - self._began >= (SLICE_SECONDS if seconds is None else seconds)
 
 
 def go_on(job: Job) -> Outcome:

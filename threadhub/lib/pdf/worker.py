@@ -1,9 +1,11 @@
-"""The process that lays out PDF pages: `python -m threadhub.lib.pdf.worker <memory> <seconds>`.
+"""The process that lays out PDFs: `python -m threadhub.lib.pdf.worker <memory> <seconds> <folder>`.
 
-Reads one JSON object a line from standard input and writes the PDF to standard output. It has no
-Django, no network, no files but its fonts, and hard limits on memory, time and output: what it
-lays out was written by strangers. The lines are {"start": title of a thread}, {"html": markup to
-append} and at the end {"finish": {"title", "contents", "page", "missing"}}.
+For each line of standard input it reads the folder's file `said`, one JSON object a line, and
+writes the PDF into `made`. On standard output it says how many threads it has laid out, and at the
+end "made" or "failed". It has no Django, no network, no files but these and its fonts, and hard
+limits on memory, time and output: what it lays out was written by strangers. The objects are
+{"start": title of a thread}, {"html": markup to append} and at the end
+{"finish": {"title", "contents", "page", "missing"}}.
 """
 
 from __future__ import annotations
@@ -11,9 +13,14 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
+import shutil
 import sys
+import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from html import escape
+from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 _OUTPUT = 512 << 20  # bytes
@@ -76,6 +83,7 @@ class Document:
     """Pages so far, and where each thread begins."""
 
     writer: Any
+    say: Callable[[str], None]
     starts: list[tuple[str, int]] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)  # titles of threads that begin in `pending`
     pending: list[str] = field(default_factory=list)
@@ -96,6 +104,8 @@ class Document:
                 self.starts.append((title, before + page))
             for page in laid_out.pages:
                 self.writer.add_page(page)
+            # More of the last one may follow.
+            self.say(str(max(len(self.starts) - 1, 0)))
         self.waiting, self.pending, self.size = [], [], 0
 
     def start(self, title: str) -> None:
@@ -205,13 +215,15 @@ def _fitting(title: str, fonts: Any) -> list[tuple[str, str]]:
     return []
 
 
-def run(lines: Any, target: BinaryIO) -> None:
-    """Lay out what `lines` say and write the PDF to `target`."""
+def prepare() -> Any:
+    """Load all that any document needs, and return the fonts."""
     # Not needed for text and pictures: drawings in SVG, and locked files. Both libraries do
     # without, start a sixth sooner, and what is not there cannot be attacked.
     sys.modules.update({"svglib": None, "cryptography": None})  # type: ignore[dict-item]
-    from pypdf import PdfWriter
+    import pypdf  # noqa: F401
+    import reportlab.pdfgen.canvas  # noqa: F401
     from reportlab import rl_config
+    from xhtml2pdf import pisa  # noqa: F401
 
     from threadhub.lib.pdf import lines as paragraph_lines
     from threadhub.lib.pdf.fonts import Fonts
@@ -220,7 +232,15 @@ def run(lines: Any, target: BinaryIO) -> None:
     paragraph_lines.install()
     fonts = Fonts()
     fonts.install()
-    document = Document(writer=PdfWriter())
+    return fonts
+
+
+def run(lines: Any, target: BinaryIO, fonts: Any, say: Callable[[str], None]) -> None:
+    """Lay out what `lines` say and write the PDF to `target`."""
+    from pypdf import PdfWriter
+
+    fonts.missing.clear()
+    document = Document(writer=PdfWriter(), say=say)
     for line in lines:
         said = json.loads(line)
         if "start" in said:
@@ -251,12 +271,51 @@ def run(lines: Any, target: BinaryIO) -> None:
     writer.write(target)
 
 
+def _say(event: str) -> None:
+    sys.stdout.write(f"{event}\n")
+    sys.stdout.flush()
+
+
+def _one(folder: Path, fonts: Any) -> bool:
+    """Lay out the document that lies in `folder`; False when it could not be."""
+    try:
+        with (folder / "said").open("rb") as said, (folder / "made").open("wb") as made:
+            run(said, made, fonts, _say)
+    except Exception:  # noqa: BLE001 - whatever it is, the last line says what
+        traceback.print_exc()
+        return False
+    return True
+
+
+def _one_apart(folder: Path, fonts: Any) -> bool:
+    """Do so in a process of its own: the limits begin anew, and all it has done ends with it."""
+    if not hasattr(os, "fork"):
+        return _one(folder, fonts)
+    child = os.fork()
+    if child == 0:
+        is_made = False
+        try:
+            is_made = _one(folder, fonts)
+            sys.stderr.flush()
+        finally:
+            os._exit(0 if is_made else 1)
+    status = os.waitpid(child, 0)[1]
+    if os.WIFSIGNALED(status):
+        sys.stderr.write(f"ended by signal {os.WTERMSIG(status)}\n")
+        sys.stderr.flush()
+    return status == 0
+
+
 def main() -> None:
-    memory_bytes, seconds = int(sys.argv[1]), int(sys.argv[2])
+    memory_bytes, seconds, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
     logging.disable(logging.CRITICAL)  # texts of strangers; xhtml2pdf puts them into warnings
     limit(memory_bytes, seconds)
     cut_off()
-    run(sys.stdin.buffer, sys.stdout.buffer)
+    fonts = prepare()
+    for _ in sys.stdin:
+        _say("made" if _one_apart(folder, fonts) else "failed")
+    # Nobody asks any more. Whoever asked removes the folder, unless they were killed.
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":
