@@ -224,7 +224,7 @@ def test_it_starts_one_process_for_several_documents(monkeypatch: pytest.MonkeyP
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="each document's own limits need fork")
 def test_it_gives_each_document_limits_of_its_own() -> None:
     with layout.Layouts(seconds=1) as layouts:
-        for _ in range(4):  # some third of a second each
+        for _ in range(20):  # a tenth of a second each
             layouts.lay_out(lines_of("word " * 5_000), io.BytesIO())
         with pytest.raises(layout.LayoutError):
             layouts.lay_out(lines_of("word " * 90_000), io.BytesIO())
