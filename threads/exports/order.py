@@ -201,6 +201,8 @@ def make(
         zipped=order.zipped,
         progress=progress,
     )
+    # A query says which threads; of those that were chosen one by one nothing else does.
+    which: dict[str, Any] = {"thread_ids": list(order.thread_ids)} if order.thread_ids else {}
     audit.record(
         action="export",
         actor=by,
@@ -210,5 +212,6 @@ def make(
         threads=made.threads,
         messages=made.messages,
         masked=order.masked,
+        **which,
     )
     return made

@@ -114,6 +114,8 @@ def test_it_exports_chosen_threads_in_their_order(client: Client) -> None:
     )
 
     assert ids_of(content_of(response)) == [second.external_id, first.external_id]
+    event = AuditEvent.objects.get(action="export")
+    assert event.details["thread_ids"] == [second.short_id, first.short_id]
 
 
 def test_it_says_before_it_starts_how_much_it_will_be(client: Client) -> None:
