@@ -89,6 +89,11 @@ class Fonts:
             self._loaded[name] = _register(name, _OTHERS[name])
         return code in self._loaded[name].face.charToGlyph
 
+    def load_all(self) -> None:
+        """Load what a later text may need; a twelfth of a second."""
+        for name in _OTHERS:
+            self._has(name, 0)
+
     def _find(self, character: str, font: str) -> str | None:
         """Return the name of the font that shows it, `font` where it can; None when none does."""
         code = ord(character)

@@ -312,7 +312,9 @@ def main() -> None:
     limit(memory_bytes, seconds)
     cut_off()
     fonts = prepare()
-    for _ in sys.stdin:
+    for number, _ in enumerate(sys.stdin):
+        if number == 1:  # there are several: each would load them anew
+            fonts.load_all()
         _say("made" if _one_apart(folder, fonts) else "failed")
     # Nobody asks any more. Whoever asked removes the folder, unless they were killed.
     shutil.rmtree(folder, ignore_errors=True)
