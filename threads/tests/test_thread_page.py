@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,9 +13,7 @@ from django.utils import timezone
 
 from projects.models import Project, Tag
 from threads.models import Message, MessageSource, Thread
-from threads.search.query import parse
 from threads.tests.factories import NOW, make_conversation, make_message, make_project, make_thread
-from threads.views.matches import hits_in
 from threads.views.thread import PAGE_SIZE
 
 if TYPE_CHECKING:
@@ -132,20 +130,6 @@ def test_it_opens_the_part_of_a_long_thread_that_holds_the_hit(client: Client) -
     assert 'id="m-1"' not in page
     assert "Part 2 of 3" in page
     assert f"at={3 * PAGE_SIZE}#m-{3 * PAGE_SIZE}" in message_html(page, PAGE_SIZE + 5)
-
-
-def test_it_says_that_there_are_more_hits_than_it_walks_through(
-    client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    thread = make_conversation("lamp", "lamp", "lamp")
-    monkeypatch.setattr("threads.views.matches.MAX_HITS", 2)
-    monkeypatch.setattr("threads.views.thread.MAX_HITS", 2)
-
-    page = page_of(client, thread, "?q=lamp")
-
-    assert 'data-hits="1,2"' in page
-    assert "2+ hits" in page
-    assert 'data-pattern="{at} of 2+"' in page
 
 
 @pytest.mark.parametrize(
@@ -318,40 +302,6 @@ def test_it_tells_in_words_when_to_come_back(client: Client, settings: Any) -> N
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     assert 0 < int(answers[2]["Retry-After"]) <= 3600
     assert b"then try again" in answers[2].content
-
-
-@pytest.mark.parametrize(
-    ("query", "expected"),
-    [
-        ("refund", (1, 4)),
-        ("refund -urgent", (1,)),
-        ("parcel refund", (1, 3, 4)),  # none has both: those with some
-        ('"late parcel"', (3,)),
-        ("find_order", (5,)),  # tool calls count
-        ("zebra", ()),
-    ],
-)
-@pytest.mark.parametrize("short", [0, 500])
-def test_it_finds_the_same_hits_by_the_index_as_by_reading(
-    monkeypatch: pytest.MonkeyPatch, query: str, expected: tuple[int, ...], short: int
-) -> None:
-    monkeypatch.setattr("threads.views.matches._SHORT", short)
-    thread = make_conversation("A refund", "Which?", "late parcel", "urgent refunds", item_count=5)
-    make_message(thread, "find_order", role="tool", kind=Message.Kind.TOOL_CALL)
-    make_conversation("refund of another thread", project=thread.project)
-    parsed = parse(query, now=NOW, zone=UTC)
-
-    assert hits_in(thread, parsed) == expected
-
-
-def test_it_reads_a_thread_where_the_index_would_have_to_go_through_too_much(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("threads.views.matches._SHORT", 0)
-    monkeypatch.setattr("threads.search.in_thread._MOST_HITS", 1)
-    thread = make_conversation("the end", "of the day", "is near", item_count=3)
-
-    assert hits_in(thread, parse("the", now=NOW, zone=UTC)) == (1, 2)
 
 
 def test_it_resolves_citation_marks_to_the_numbers_of_their_sources(client: Client) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
+from itertools import chain
 
 from threads.content import Spans
 from threads.exports.covering import Cover
@@ -27,9 +29,10 @@ from threads.search.query import (
 )
 from threads.search.results import Hit
 
-MAX_HITS = 1_000  # that previous and next walk through
+MAX_HITS = 1_000  # that one page of a thread knows: the next page knows those around it
 _SHORT = 500  # messages whose texts are read sooner, 5 µs each, than the index is asked
 _AT_ONCE = 500  # messages read by one statement
+_Messages = Iterator[tuple[int, str, str, datetime | None]]  # position, text, role and time
 _Test = Callable[[str, str, datetime | None], bool]  # of a message's text, role and time
 
 
@@ -41,39 +44,62 @@ def spans_of(query: Query) -> Spans | None:
     return lambda text: ((start, end) for start, end, _ in marker.spans(text))
 
 
-def hits_in(thread: Thread, query: Query) -> tuple[int, ...]:
+def hits_in(thread: Thread, query: Query, *, near: int = 1) -> tuple[int, ...]:
     """Return the positions of the thread's messages that match, in order, up to MAX_HITS.
 
-    Where none has all that was asked, those with some of the words, as the search itself does.
-    Tool calls count as well. One query for a short thread; for a long one two to ask the index
-    where its words are, and one for each 500 texts that have some.
+    Of more than these, half of them at most lie before the position `near`, so that previous and
+    next lead on from wherever the reader is. Where none has all that was asked, those with some
+    of the words, as the search itself does. Tool calls count as well. Two queries for a short
+    thread, or one near its beginning; for a long one two to ask the index where its words are,
+    and one for each 500 texts that have some.
     """
     if not query.terms or query.expression is None:
         return ()
     holds_any = Marker(query.terms).holds_any
     test = _test_of(query.expression)
-    hits, partial = [], []
-    for position, text, role, created_at in _candidates(thread, query):
-        if not holds_any(text):
-            continue
-        partial.append(position)
-        if test(text, role, created_at):
-            hits.append(position)
-            if len(hits) == MAX_HITS:
-                break
-    return tuple((hits or partial)[:MAX_HITS])
+    sides = _candidates(thread, query, near)
+    hits: list[int] = []
+    partial: list[int] = []
+    for messages, most in zip(sides, (MAX_HITS // 2, MAX_HITS), strict=True):
+        for position, text, role, created_at in messages:
+            if not holds_any(text):
+                continue
+            partial.append(position)
+            if test(text, role, created_at):
+                hits.append(position)
+                if len(hits) == most:
+                    break
+    return tuple(sorted(hits or _around(sorted(partial), near)))
 
 
-def _candidates(thread: Thread, query: Query) -> Iterator[tuple[int, str, str, datetime | None]]:
-    """Yield (position, text, role, time) of the messages that may match, in order."""
+def _around(positions: list[int], near: int) -> list[int]:
+    """Return up to MAX_HITS of `positions`, up to half of them before `near`."""
+    first = max(0, bisect_left(positions, near) - MAX_HITS // 2)
+    return positions[first : first + MAX_HITS]
+
+
+def _candidates(thread: Thread, query: Query, near: int) -> tuple[_Messages, _Messages]:
+    """Return the messages that may match: those before `near`, the nearest first; the others."""
     columns = ("position", "text", "role", "created_at")
     messages = thread.messages.order_by("position").values_list(*columns)
     positions = positions_in(thread, query.terms) if thread.item_count > _SHORT else None
     if positions is None:
-        yield from messages.iterator(chunk_size=_AT_ONCE)
-        return
-    for places in _batched(positions, _AT_ONCE):
-        yield from messages.filter(position__in=places)
+        before = messages.filter(position__lt=near).reverse()
+        after = messages.filter(position__gte=near)
+        return (
+            before.iterator(chunk_size=_AT_ONCE) if near > 1 else iter(()),
+            after.iterator(chunk_size=_AT_ONCE),
+        )
+    here = bisect_left(positions, near)
+    return (
+        chain.from_iterable(
+            messages.filter(position__in=places).reverse()
+            for places in _batched(positions[:here][::-1], _AT_ONCE)
+        ),
+        chain.from_iterable(
+            messages.filter(position__in=places) for places in _batched(positions[here:], _AT_ONCE)
+        ),
+    )
 
 
 def _batched(values: Sequence[int], size: int) -> Iterator[Sequence[int]]:

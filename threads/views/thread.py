@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -94,7 +95,9 @@ def thread_page(request: HttpRequest, thread_id: str) -> HttpResponse:
     text = request.GET.get("q", "").strip()
     query = parse(text, now=timezone.now(), zone=timezone.get_current_timezone())
     pages = Pages.of(thread, request.GET)
-    hits = hits_in(thread, query) if text else ()
+    hits = hits_in(thread, query, near=pages.here.start) if text else ()
+    hits_before = bisect_left(hits, pages.here.start)
+    is_counted = hits_before < MAX_HITS // 2  # those before are all of them
 
     def address_of(position: int) -> str:
         if position in pages.here:
@@ -122,7 +125,7 @@ def thread_page(request: HttpRequest, thread_id: str) -> HttpResponse:
         address_of_file=_files_of(thread),
         may_be_had=partial(may_be_had, thread),
     )
-    first_hit = next((hit for hit in hits if hit in pages.here), hits[0] if hits else None)
+    first_hit = next(iter(hits[hits_before:] or hits), None)
     return render(
         request,
         "threads/thread.html",
@@ -134,8 +137,11 @@ def thread_page(request: HttpRequest, thread_id: str) -> HttpResponse:
             "branches": branches,
             "branch": branch,
             "hits": hits,
-            "hit_total": number(len(hits)) + ("+" if len(hits) == MAX_HITS else ""),
+            "hit_total": number(len(hits)) + ("" if is_counted and len(hits) < MAX_HITS else "+"),
+            "is_counted": is_counted,
             "first_hit": address_of(first_hit) if first_hit else "",
+            # Who turns the pages is not led away from one without hits.
+            "opens_at_hit": first_hit in pages.here or "page" not in request.GET,
             "pages": pages,
             "metadata": metadata_of(thread),
             "is_managed": may_share(thread, by=reader(request)),

@@ -85,7 +85,7 @@
     }
     const at = hits.indexOf(here);
     if (at < 0 || !counter) return;
-    counter.textContent = counter.dataset.pattern.replace("{at}", at + 1);
+    if (counter.dataset.pattern) counter.textContent = counter.dataset.pattern.replace("{at}", at + 1);
     for (const [link, step] of links) if (link) point(link, hits[at + step]);
   };
   addEventListener("hashchange", update);
