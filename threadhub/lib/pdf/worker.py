@@ -17,7 +17,8 @@ import os
 import shutil
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -98,15 +99,34 @@ class Document:
     def flush(self) -> None:
         """Lay out what is pending: many threads at once, for each start of a layout takes 40 ms."""
         if self.pending:
-            laid_out, before = self.laid_out("".join(self.pending)), len(self.writer.pages)
+            before = len(self.writer.pages)
+            with self.counting():
+                laid_out = self.laid_out("".join(self.pending))
             for title, entry in zip(self.waiting, laid_out.outline, strict=True):
                 page = laid_out.get_destination_page_number(entry)
                 self.starts.append((title, before + page))
             for page in laid_out.pages:
                 self.writer.add_page(page)
-            # More of the last one may follow.
-            self.say(str(max(len(self.starts) - 1, 0)))
         self.waiting, self.pending, self.size = [], [], 0
+
+    @contextmanager
+    def counting(self) -> Iterator[None]:
+        """Say when a thread begins how many came before it: those are laid out."""
+        from reportlab.pdfgen.canvas import Canvas
+
+        add_entry, done = Canvas.addOutlineEntry, len(self.starts)
+
+        def counted(*args: Any, **kwargs: Any) -> None:
+            nonlocal done
+            add_entry(*args, **kwargs)
+            self.say(str(done))
+            done += 1
+
+        Canvas.addOutlineEntry = counted
+        try:
+            yield
+        finally:
+            Canvas.addOutlineEntry = add_entry
 
     def start(self, title: str) -> None:
         # The outline of a layout tells on which pages these paragraphs are.
