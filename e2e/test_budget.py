@@ -1,4 +1,4 @@
-"""What the search page costs a browser: bytes on the way, and that nothing jumps."""
+"""What the search page costs a browser: bytes on the way, that nothing jumps, what can wait."""
 
 from __future__ import annotations
 
@@ -49,3 +49,11 @@ def test_a_thread_does_not_jump_when_it_opens(
     page.goto(f"{live_server.url}{archive.get_absolute_url()}", wait_until="networkidle")
 
     assert page.evaluate(_SHIFTS) == [0, []]
+
+
+def test_the_next_page_is_in_the_readers_time_zone(
+    page: Page, live_server: LiveServer, archive: Thread
+) -> None:
+    page.goto(f"{live_server.url}/?q=lamp")
+
+    page.wait_for_function("document.cookie.includes('threadhub_timezone=Europe/Berlin')")

@@ -1,4 +1,4 @@
-/* Runs before the first paint: the reader's theme, shared with the console, and their time zone. */
+/* The reader's theme, shared with the console, before the first paint; their time zone after it. */
 (() => {
   "use strict";
   const root = document.documentElement;
@@ -7,9 +7,11 @@
     const theme = localStorage.getItem("theme");
     if (theme === "light" || theme === "dark") root.dataset.theme = theme;
   } catch { /* storage is switched off: the system's theme it is */ }
-  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
-  if (/^[\w+/-]+$/.test(zone) && !document.cookie.split("; ").includes(`threadhub_timezone=${zone}`)) {
+  // The next page needs the time zone, not this paint: to ask for it takes a new tab a while.
+  requestAnimationFrame(() => setTimeout(() => {
+    const zone = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
+    if (!/^[\w+/-]+$/.test(zone) || document.cookie.split("; ").includes(`threadhub_timezone=${zone}`)) return;
     const secure = location.protocol === "https:" ? "; Secure" : "";
     document.cookie = `threadhub_timezone=${zone}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
-  }
+  }));
 })();
