@@ -8,8 +8,9 @@ milliseconds of the server per page. *Cold* is the first reading ever: a new pro
 the web server makes it, that has answered one other page; nothing rendered before. *Restarted*
 is the same once another process has read the page; *warm* is the median of later readings. Also
 the bytes of the pages. With --browser a Chromium also reads from a server: bytes on the way, the
-first contentful paint, and how much moved. `loop` is the CPU time of a million additions, to
-compare machines.
+first contentful paint, and how much moved; then the same paint, and the first byte before it, in
+a new tab, whose process the browser has to start: what it takes for a page of two lines is its
+own. `loop` is the CPU time of a million additions, to compare machines.
 """
 
 from __future__ import annotations
@@ -226,6 +227,7 @@ def in_browser(addresses: dict[str, str], rounds: int) -> None:
             )
             print(
                 f"{'in the browser':28} {'kB sent':>7} {'paint ms':>9} {'slowest':>7} {'moved':>6}"
+                f" {'new tab':>7} {'slowest':>7} {'answer':>6}"
             )
             for label, address in addresses.items():
                 for _ in range(2 * WEB_PROCESSES):  # every process has answered something
@@ -234,9 +236,13 @@ def in_browser(addresses: dict[str, str], rounds: int) -> None:
                     _visit(browser, f"http://127.0.0.1:{PORT}{address}") for _ in range(rounds)
                 ]
                 sizes, paints, shifts = zip(*visits, strict=True)
+                first = [_first_visit(browser, f"http://127.0.0.1:{PORT}{address}") for _ in visits]
+                new, answers = zip(*first, strict=True)
                 print(
                     f"{label:28} {statistics.median(sizes) / 1_000:7.1f}"
                     f" {statistics.median(paints):9.0f} {max(paints):7.0f} {max(shifts):6.3f}"
+                    f" {statistics.median(new):7.0f} {max(new):7.0f}"
+                    f" {statistics.median(answers):6.0f}"
                 )
             browser.close()
         print(f"{'aim: search page':28} {'60':>7} {'300':>9} {'':7} {'0':>6}")
@@ -262,7 +268,7 @@ def _visit(browser: Any, address: str) -> tuple[int, float, float]:
     page, sizes = context.new_page(), []
     session = context.new_cdp_session(page)
     session.send("Network.enable")
-    # Another page first: to start a process for a new tab takes the browser 100 ms and more.
+    # Another page first: a new tab has a process to start, see _first_visit.
     page.goto(f"http://127.0.0.1:{PORT}/help/search/", wait_until="networkidle")
     session.send("Network.clearBrowserCache")
     session.on("Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"]))
@@ -270,6 +276,17 @@ def _visit(browser: Any, address: str) -> tuple[int, float, float]:
     paint, moved = page.evaluate(_PAINT)
     context.close()
     return int(sum(sizes)), paint, moved
+
+
+def _first_visit(browser: Any, address: str) -> tuple[float, float]:
+    """Return milliseconds to the first contentful paint and the first byte, in a new tab."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(address, wait_until="networkidle")
+    paint, _moved = page.evaluate(_PAINT)
+    answer = page.evaluate("() => performance.getEntriesByType('navigation')[0].responseStart")
+    context.close()
+    return paint, answer
 
 
 def main() -> None:
@@ -314,7 +331,9 @@ def main() -> None:
             )
         print(f"{'aim: thread of 200':28} {'150':>7} {'':9} {'40':>6}")
         if options.browser:
-            in_browser({"search page": "/?q=warehouse", "thread of 200": short}, options.rounds)
+            shown = {"search page": "/?q=warehouse", "thread of 200": short}
+            # Two lines of text: what the browser itself takes.
+            in_browser({**shown, "robots.txt": "/robots.txt"}, options.rounds)
 
 
 if __name__ == "__main__":
