@@ -24,6 +24,7 @@ from threadhub.lib.ratelimit import login_wait, too_many
 if TYPE_CHECKING:
     from allauth.mfa.models import Authenticator
     from allauth.socialaccount.models import SocialApp, SocialLogin
+    from allauth.socialaccount.providers.oauth2.provider import OAuth2Provider
     from django.contrib.auth.models import User
     from django.http import HttpRequest
 
@@ -147,6 +148,13 @@ class SingleSignOnAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
                 settings={"server_url": settings.THREADHUB_OIDC_DISCOVERY_URL},
             )
         ]
+
+    def get_provider(
+        self, request: HttpRequest, provider: str, client_id: str | None = None
+    ) -> OAuth2Provider:
+        from projects.accounts.provider import Provider  # wants the apps to be ready
+
+        return Provider(request, app=self.get_app(request, provider, client_id))
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
         return bool(settings.THREADHUB_OIDC_NEWCOMERS != REFUSED)

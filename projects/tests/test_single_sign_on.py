@@ -185,6 +185,39 @@ def test_a_forged_answer_logs_nobody_in(client: Client, provider: type[Provider]
     assert not User.objects.exists()
 
 
+@pytest.mark.parametrize(
+    "person",
+    [
+        {},
+        {"email": "ada@example.org"},
+        {"sub": None},
+        {"sub": ""},
+        {"sub": "4" * 300},
+        {"sub": "4\x002"},
+        {"sub": ["42"]},
+        {"sub": True},
+    ],
+)
+def test_a_provider_that_does_not_say_who_it_is_logs_nobody_in(
+    client: Client, provider: type[Provider], person: dict[str, Any]
+) -> None:
+    provider.person = person
+
+    came = come_through(client)
+
+    assert came.status_code == 401
+    assert "Login Failure" in came.content.decode()
+    assert not User.objects.exists()
+
+
+def test_a_number_names_a_person_too(client: Client, provider: type[Provider]) -> None:
+    provider.person |= {"sub": 42}
+
+    come_through(client)
+
+    assert SocialAccount.objects.get().uid == "42"
+
+
 def test_the_provider_asks_for_the_second_factor(
     client: Client, provider: type[Provider], settings: Settings
 ) -> None:
