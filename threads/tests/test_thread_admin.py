@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
 
-from projects.models import Connection, Project
+from projects.models import Connection, Project, Tag
 from threadhub.lib import audit
 from threads.models import Assistant, Job, SyncRun, Thread
 from threads.tests.factories import make_conversation, make_project, make_thread
@@ -65,6 +65,34 @@ def test_it_lists_threads_with_a_fixed_number_of_queries(
     # projects and bookmarks; its tags
     with django_assert_num_queries(7):
         client.get(reverse(LIST))
+
+
+def test_it_keeps_an_owners_menu_of_tags(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    own, strange = make_project("Blue whale"), make_project("Secret heron")
+    make_thread(own).tags.add(Tag.objects.create(name="gold"))
+    make_thread(strange).tags.add(Tag.objects.create(name="silver"))
+    client = owner_of(own)
+
+    first = client.get(reverse(LIST)).content.decode()
+    # session, user; their projects, for what they may and for the filter; the count for the
+    # pages; the page; its tags; the user's permissions and their groups'. None for the menu.
+    with django_assert_num_queries(9):
+        second = client.get(reverse(LIST)).content.decode()
+
+    for page in (first, second):
+        assert "?tag=gold" in page
+        assert "?tag=silver" not in page
+
+
+def test_it_takes_tags_from_an_owners_menu_with_the_project() -> None:
+    own, lost = make_project("Blue whale"), make_project("Secret heron")
+    make_thread(lost).tags.add(Tag.objects.create(name="silver"))
+    client = owner_of(own, lost)
+    assert "?tag=silver" in client.get(reverse(LIST)).content.decode()
+
+    lost.owners.clear()
+
+    assert "?tag=silver" not in client.get(reverse(LIST)).content.decode()
 
 
 def test_it_says_that_tokens_are_not_known() -> None:
