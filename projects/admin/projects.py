@@ -45,6 +45,7 @@ def count_by(rows: models.QuerySet) -> Coalesce:
 class ConnectionInline(ReadOnlyInline, admin.TabularInline):
     model = Connection
     fields = readonly_fields = ("link", "store", "state_badge", "key", "checked")
+    template = "admin/projects/project/connections.html"
     verbose_name_plural = _("connections: where its threads come from")
 
     @admin.display(description=_("connection"))

@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
-from projects.models import Project, Tag
+from projects.models import Connection, Project, Tag
 
 pytestmark = pytest.mark.django_db
 
@@ -294,3 +294,26 @@ def test_it_lists_the_pages_of_an_app(client: Client) -> None:
 
     assert page.count(reverse("admin:projects_tag_changelist")) >= 2  # in the sidebar, and here
     assert "th-figures" not in page  # those are the dashboard's
+
+
+@pytest.mark.parametrize("route", ["change", "history", "delete"])
+def test_it_leads_back_by_the_same_names_everywhere(route: str) -> None:
+    client, tag = logged_in(User.objects.create_superuser("root")), Tag.objects.create(name="eu")
+
+    page = client.get(reverse(f"admin:projects_tag_{route}", args=[tag.pk])).content.decode()
+
+    (crumbs,) = re.findall('<div class="breadcrumbs">(.*?)</div>', page, re.DOTALL)
+    assert re.findall("<a[^>]*>([^<]*)</a>", crumbs)[:2] == ["Dashboard", "Tags"]
+
+
+def test_it_heads_every_column_of_a_projects_connections() -> None:
+    client, project = logged_in(User.objects.create_superuser("root")), make_project()
+    Connection.objects.create(project=project, name="Main")
+
+    page = client.get(reverse(CHANGE, args=[project.pk])).content.decode()
+
+    (table,) = re.findall("<table>(.*?)</table>", page, re.DOTALL)
+    headings = re.findall("<th[^>]*>(.*?)</th>", table, re.DOTALL)
+    assert all(heading.strip() for heading in headings)
+    assert len(headings) == table.count("<td") == 5
+    assert "Main" in table
