@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import InlineModelAdmin
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import PermissionDenied
@@ -27,6 +28,7 @@ from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
+from projects.admin.widgets import KeysField, RobustAutocomplete, RobustAutocompleteMultiple, is_key
 from projects.models import Project
 from threadhub.lib import audit
 from threadhub.lib.http import client_ip
@@ -64,7 +66,35 @@ def forget_managed_ids(request: HttpRequest) -> None:
 
 
 class Closed(admin.ModelAdmin):
-    """Refuses before it looks: Django's history page would tell who may not see it that it is."""
+    """Refuses before it looks: Django's history page would tell who may not see it that it is.
+
+    Its fields for other rows say what is wrong with whatever is posted, and its actions leave out
+    what is no row's key.
+    """
+
+    def formfield_for_foreignkey(
+        self, db_field: Any, request: HttpRequest, **kwargs: Any
+    ) -> forms.ModelChoiceField | None:
+        if db_field.name in self.autocomplete_fields:
+            kwargs.setdefault("widget", RobustAutocomplete(db_field, self.admin_site))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_manytomany(
+        self, db_field: Any, request: HttpRequest, **kwargs: Any
+    ) -> forms.ModelMultipleChoiceField | None:
+        if db_field.name in self.autocomplete_fields:
+            kwargs.setdefault("widget", RobustAutocompleteMultiple(db_field, self.admin_site))
+        kwargs.setdefault("form_class", KeysField)
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    def response_action(  # type: ignore[override]
+        self, request: HttpRequest, queryset: models.QuerySet
+    ) -> Any:
+        posted = request.POST.copy()
+        chosen = posted.getlist(ACTION_CHECKBOX_NAME)
+        posted.setlist(ACTION_CHECKBOX_NAME, [each for each in chosen if is_key(queryset, each)])
+        request.POST = posted  # type: ignore[assignment]
+        return super().response_action(request, queryset)
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None

@@ -33,7 +33,7 @@ from django.utils.translation import gettext_lazy as _
 
 from projects.accounts import roles, second_factor, sessions
 from projects.accounts.roles import Role
-from projects.admin.access import Audited, user_of
+from projects.admin.access import Audited, Closed, user_of
 from projects.admin.display import UNKNOWN, badge, moment
 
 _ALLAUTH = (EmailAddress, Authenticator, SocialAccount, SocialApp, SocialToken, UserSession)
@@ -84,7 +84,7 @@ class NewAccountForm(AdminUserCreationForm):
         return Role(self.cleaned_data["role"])
 
 
-class AdministratorsOnly(admin.ModelAdmin):
+class AdministratorsOnly(Closed):
     def has_module_permission(self, request: HttpRequest) -> bool:
         user = user_of(request)
         return user.is_active and user.is_superuser
@@ -265,7 +265,7 @@ class UserAdmin(AdministratorsOnly, Audited, DjangoUserAdmin):
 
 
 @admin.register(Group)
-class GroupAdmin(AdministratorsOnly, Audited, DjangoGroupAdmin):
+class GroupAdmin(AdministratorsOnly, Audited, DjangoGroupAdmin):  # type: ignore[misc]
     """The three groups of the roles keep their names: the roles find them by these."""
 
     filter_horizontal = ()

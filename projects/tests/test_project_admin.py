@@ -296,6 +296,18 @@ def test_it_lists_the_pages_of_an_app(client: Client) -> None:
     assert "th-figures" not in page  # those are the dashboard's
 
 
+@pytest.mark.parametrize("garbage", ["abc", "9" * 30, "-1", "1\x00"])
+@pytest.mark.parametrize("name", ["owners", "members"])
+def test_it_says_at_the_field_that_an_account_is_none(name: str, garbage: str) -> None:
+    client, project = logged_in(User.objects.create_superuser("root")), make_project()
+
+    answer = client.post(reverse(CHANGE, args=[project.pk]), form_of(project, **{name: garbage}))
+
+    assert answer.status_code == 200
+    assert name in answer.context["adminform"].form.errors
+    assert not project.owners.exists()
+
+
 @pytest.mark.parametrize("route", ["change", "history", "delete"])
 def test_it_leads_back_by_the_same_names_everywhere(route: str) -> None:
     client, tag = logged_in(User.objects.create_superuser("root")), Tag.objects.create(name="eu")

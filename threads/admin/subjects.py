@@ -18,6 +18,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from projects.admin.access import account_of, managed_ids, user_of
 from projects.admin.display import UNKNOWN, badge, moment, number
+from projects.admin.widgets import KeysField
 from projects.models import Project
 from threadhub.lib import audit
 from threads import actions, subjects
@@ -46,7 +47,7 @@ _REASONS = {
 class OpenForm(forms.ModelForm):
     """What is looked for, and where."""
 
-    projects = forms.ModelMultipleChoiceField(
+    projects = KeysField(
         Project.objects.none(), label=_("Projects"), widget=forms.CheckboxSelectMultiple
     )
 
