@@ -110,15 +110,21 @@ def test_shortcuts_can_be_seen_and_switched_off(
     page: Page, live_server: LiveServer, archive: Thread
 ) -> None:
     page.goto(f"{live_server.url}/?q=lamp")
+    field = page.get_by_role("combobox", name="Search the archive")
 
+    page.keyboard.press("/")
+    expect(field).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(field).not_to_be_focused()
+    expect(field).to_have_value("lamp")
     page.keyboard.press("?")
     expect(page.get_by_role("dialog")).to_be_visible()
     page.get_by_label("Single keys act as shortcuts").uncheck()
     page.keyboard.press("Escape")
     page.keyboard.press("/")
-    expect(page.get_by_role("combobox", name="Search the archive")).not_to_be_focused()
+    expect(field).not_to_be_focused()
     page.keyboard.press("Control+k")
-    expect(page.get_by_role("combobox", name="Search the archive")).to_be_focused()
+    expect(field).to_be_focused()
 
 
 def test_a_permalink_into_a_long_thread_finds_its_part(

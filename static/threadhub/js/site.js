@@ -110,6 +110,10 @@
         menu.open = false;
         menu.querySelector("summary").focus();
       }
+      if (event.target === field) {
+        event.preventDefault(); // browsers would empty it; who leaves it wants the keys again
+        field.blur();
+      }
       return;
     }
     const typing = event.target.closest("input, textarea, select, [contenteditable]");
