@@ -99,6 +99,8 @@ class Plan:
 
     def message_conditions(self) -> list[Sql]:
         """Conditions on the row `m`, which has search_key and thread_id."""
+        if self.text is not None and not (self.on_messages or self.on_threads):
+            return []  # as mostly; to make an empty Q calls four functions
         found = []
         q = Q()
         for condition in self.on_messages:
