@@ -166,7 +166,7 @@ class _Search:
 
         @cache
         def newest(term: Node, cap: int) -> tuple[int, int | None]:
-            return self._prepared.lookup(place.with_text(term)).newest(cap)
+            return self._prepared.lookup(place.with_text(term)).about(cap)
 
         # When no message has a word of it, a title may.
         rare, others = any_of(terms, newest) or (terms, [])

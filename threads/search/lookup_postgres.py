@@ -23,6 +23,7 @@ _KEY_SHIFT = 25  # from a thread's key to a message's of the same second; see sq
 # one is met soon enough when the rows are read in the order of time. Left to itself the
 # planner takes rare words for frequent ones and reads the whole table: 102 ms, not 1.5.
 _RARE = 0.02
+_SAMPLE = 500  # newest hits that tell how frequent a frequent word is; 4 to 10 µs each
 
 
 class PostgresLookup:
@@ -85,6 +86,29 @@ class PostgresLookup:
         )
         count, key = rows[0]
         return count, key if count == cap else None
+
+    def about(self, cap: int) -> tuple[int, int | None]:
+        """As newest(), for frequent words from how far back the newest few hundred hits reach.
+
+        To read on until the eight thousandth took 8 to 48 ms a word: a word with fewer, but too
+        many to be looked up and sorted, is looked for in every text.
+        """
+        if cap <= _SAMPLE or not self._is_frequent():
+            return self.newest(cap)
+        count, key = self.newest(_SAMPLE)
+        if key is None:
+            return count, None
+        ((first, last),) = self._all(
+            "SELECT (SELECT min(search_key) FROM search_message),"
+            " (SELECT max(search_key) FROM search_message)",
+            [],
+        )
+        first = max(first, first if self._plan.low is None else self._plan.low)
+        last = min(last, last if self._plan.high is None else self._plan.high)
+        a_hit = (last - key) / _SAMPLE  # keys from one hit to the next
+        if a_hit * cap > last - first:
+            return max(count, round((last - first) / a_hit)), None
+        return cap, round(last - a_hit * cap)
 
     def in_threads(self, cap: int, *, newest_first: bool) -> dict[int, int]:
         if self._all_hits is not None and len(self._all_hits) <= cap:

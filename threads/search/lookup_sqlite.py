@@ -72,6 +72,8 @@ class SqliteLookup:
         count, key = rows[0]
         return count, key if count == cap else None
 
+    about = newest  # 0.1 µs a hit
+
     def in_threads(self, cap: int, *, newest_first: bool) -> dict[int, int]:
         source, parameters = self._from(join=True)
         order = "DESC" if newest_first else "ASC"

@@ -36,6 +36,9 @@ class Lookup(Protocol):
         None: there are fewer.
         """
 
+    def about(self, cap: int) -> tuple[int, int | None]:
+        """Return the same, where it costs less from a sample: how rare a word is, about."""
+
     def in_threads(self, cap: int, *, newest_first: bool) -> dict[int, int]:
         """Return how many of the first `cap` hits each thread has, in the order of time."""
 

@@ -37,8 +37,8 @@ _ENOUGH_HITS = 2_000
 # A word in more than this share of a large archive tells little, and looking at every place of
 # "the" takes as long as all the rest: 48 ms with it, 23 without.
 _EVERYWHERE = 0.05
-# Of a term and a number: in how many messages the term is, at most so many, and the lowest search
-# key of the newest of them; None where there are fewer.
+# Of a term and a number: in about how many messages the term is, at most so many, and the lowest
+# search key of the newest of them; None where there are fewer.
 Newest = Callable[[Node, int], tuple[int, int | None]]
 _ASKING = frozenset(("who", "whom", "whose", "what", "when", "where", "which", "why", "how"))
 _APOSTROPHE = re.compile("['’ʼ`]")

@@ -8,7 +8,9 @@ import pytest
 from django.db import connection
 
 from projects.models import Project
+from threads.models import Message
 from threads.search import find
+from threads.search.prepared import prepare
 from threads.search.query import Node, Phrase, Token, Word, parse
 from threads.search.questions import is_question, loosened, telling
 from threads.search.ranking import with_neighbours
@@ -157,6 +159,30 @@ def test_a_word_is_rare_or_not_where_it_is_searched(monkeypatch: pytest.MonkeyPa
     )
 
     assert {result.thread.external_id for result in page.results} == {"wanted", "too"}
+
+
+@pytest.mark.parametrize("cap", [12, 36])
+def test_how_rare_a_frequent_word_is_may_be_told_from_its_newest_hits(
+    cap: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("threads.search.lookup_postgres._SAMPLE", 6)
+    monkeypatch.setattr("threads.search.lookup_postgres.PostgresLookup._is_frequent", lambda _: 1)
+    make_conversation(*["the harbour", "a lighthouse", "a ship"] * 10)
+    prepared = prepare(parse("harbour", now=NOW, zone=UTC), within=Project.objects.all(), now=NOW)
+    lookup = prepared.lookup()
+
+    (told, reached), (count, key) = lookup.about(cap - 3), lookup.newest(cap - 3)
+
+    assert told == pytest.approx(count, abs=2)
+    assert (reached is None) == (key is None)
+    if reached is not None and key is not None:
+        oldest, newest = _first_and_last_key()
+        assert reached == pytest.approx(key, abs=(newest - oldest) / 5)
+
+
+def _first_and_last_key() -> tuple[int, int]:
+    keys = sorted(Message.objects.values_list("search_key", flat=True))
+    return keys[0], keys[-1]
 
 
 def test_any_word_mixes_in_what_stands_beside() -> None:
