@@ -28,7 +28,7 @@ from threads import actions, tasks
 from threads.models import Job
 from threads.tests.test_no_key_leaks import database_text
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.timeout(600)]  # some 500 requests
 
 API = ("me", "projects", "threads?q=refund", "facets?q=refund", "suggestions?q=p", "openapi.json")
 
