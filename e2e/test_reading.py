@@ -86,7 +86,9 @@ def test_theme_and_language_are_kept(page: Page, live_server: LiveServer, archiv
 def test_times_are_shown_in_the_reader_s_zone(
     page: Page, live_server: LiveServer, archive: Thread
 ) -> None:
-    page.goto(live_server.url)  # the browser tells its zone here
+    page.goto(live_server.url)
+    # The browser tells its zone here, after the first paint.
+    page.wait_for_function("document.cookie.includes('threadhub_timezone=')")
     page.goto(f"{live_server.url}{archive.get_absolute_url()}")
 
     expect(page.locator("#details")).to_contain_text("2026-03-01 13:00 CET")
