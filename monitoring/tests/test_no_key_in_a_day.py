@@ -7,7 +7,6 @@ secrets of accounts.
 from __future__ import annotations
 
 import io
-import logging
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +22,7 @@ from pytest_django import Settings
 from monitoring.tests.day import CANARY, KEY, Day, begin
 from monitoring.tests.steps import STEPS, deletes_a_project, logs_out
 from projects.models import Connection
-from threadhub.lib.logs import JsonFormatter, SecretsFilter
+from threadhub.tests.logged import everything_logged
 from threads import actions, tasks
 from threads.models import Job
 from threads.tests.test_no_key_leaks import database_text
@@ -36,19 +35,8 @@ API = ("me", "projects", "threads?q=refund", "facets?q=refund", "suggestions?q=p
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
     """Everything that is logged, as the console shows it."""
-    stream = io.StringIO()
-    handler = logging.StreamHandler(stream)
-    handler.addFilter(SecretsFilter())
-    handler.setFormatter(JsonFormatter())
-    loggers = [logging.getLogger(name) for name in ("", "django", "django-q")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.addHandler(handler)
-        logger.setLevel(logging.DEBUG)
-    yield stream
-    for logger, level in zip(loggers, levels, strict=True):
-        logger.removeHandler(handler)
-        logger.setLevel(level)
+    with everything_logged() as stream:
+        yield stream
 
 
 def fails_with_the_key_in_hand(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ from pytest_django import Settings
 
 from projects.models import ApiToken
 from projects.tests.test_accounts import code_of
-from threadhub.lib.logs import JsonFormatter, SecretsFilter
+from threadhub.tests.logged import everything_logged
 from threads.models import SavedSearch
 from threads.tests.test_no_key_leaks import database_text
 
@@ -36,19 +36,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
     """Everything that is logged, as the console shows it."""
-    stream = io.StringIO()
-    handler = logging.StreamHandler(stream)
-    handler.addFilter(SecretsFilter())
-    handler.setFormatter(JsonFormatter())
-    root, django_log = logging.getLogger(), logging.getLogger("django")
-    level, django_level = root.level, django_log.level
-    for logger in (root, django_log):
-        logger.addHandler(handler)
-        logger.setLevel(logging.INFO)
-    yield stream
-    for logger, before in ((root, level), (django_log, django_level)):
-        logger.removeHandler(handler)
-        logger.setLevel(before)
+    with everything_logged(logging.INFO) as stream:
+        yield stream
 
 
 @pytest.mark.parametrize("debug", [False, True])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from django.test import Client
 from django.urls import reverse
 
 from projects.models import Connection
-from threadhub.lib.logs import JsonFormatter, SecretsFilter
+from threadhub.tests.logged import everything_logged
 from threads import actions, tasks
 from threads.models import Job, Thread
 from threads.tests.factories import make_project
@@ -38,17 +37,8 @@ def server() -> Iterator[OpenAIServer]:
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
     """Everything that is logged, as the console shows it."""
-    stream = io.StringIO()
-    handler = logging.StreamHandler(stream)
-    handler.addFilter(SecretsFilter())
-    handler.setFormatter(JsonFormatter())
-    root = logging.getLogger()
-    level = root.level
-    root.addHandler(handler)
-    root.setLevel(logging.DEBUG)
-    yield stream
-    root.removeHandler(handler)
-    root.setLevel(level)
+    with everything_logged() as stream:
+        yield stream
 
 
 def database_text() -> str:
