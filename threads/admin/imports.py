@@ -177,12 +177,17 @@ def rows_of(report: dict[str, Any]) -> list[tuple[int, str, str, str]]:
     return sorted(rows, key=lambda row: row[0])
 
 
+def has_report(job: Job | None) -> bool:
+    """Tell whether the job's page shows the report of an import."""
+    return job is not None and job.kind == Job.Kind.IMPORT and bool(job.result.get("report"))
+
+
 def context_of(job: Job | None) -> dict[str, Any]:
     """Return what the page of an import job shows beside its progress."""
     if job is None or job.kind != Job.Kind.IMPORT:
         return {}
     can_run_again = actions.has_file(job)
-    if not job.result.get("report"):
+    if not has_report(job):
         return {"can_run_again": can_run_again}
     report = job.result["report"]
     rows = rows_of(report)

@@ -70,7 +70,7 @@ class JobAdmin(ReadOnly):
 
     def get_fields(self, request: HttpRequest, obj: Job | None = None) -> tuple[str, ...]:
         """Leave out the report of an import: it stands above as a table, and is long."""
-        has_report = obj is not None and bool(imports.context_of(obj).get("import_report"))
+        has_report = imports.has_report(obj)
         return tuple(name for name in self.fields if not (has_report and name == "result_json"))
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet:
