@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.core.cache import cache
+from django.utils import timezone, translation
 
 from monitoring import banned
 from projects.models import SiteSettings, masking
@@ -18,9 +19,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _empty_cache() -> None:
-    """Counters, limits and marks of one test are none of the next one's business."""
+def _nothing_is_left_over() -> None:
+    """Counters, limits, marks and languages of one test are none of the next one's business."""
     cache.clear()
+    # A request leaves its language to its thread; here the next test runs in the same one.
+    translation.deactivate()
+    timezone.deactivate()
     # Those of a new installation, and no bans, without a query in any test.
     SiteSettings().remember()
     banned.remember([])
