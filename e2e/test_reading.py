@@ -47,6 +47,21 @@ def test_a_visitor_searches_opens_a_hit_and_walks_on(
     expect(page.get_by_role("combobox", name="Search the archive")).to_have_value("refund")
 
 
+def test_keys_that_come_at_once_are_counted_one_by_one(
+    page: Page, live_server: LiveServer, archive: Thread
+) -> None:
+    page.goto(f"{live_server.url}{archive.get_absolute_url()}?q=refund#m-1")
+
+    # Both in one turn of the browser's event loop: no event tells of the place between them.
+    page.evaluate(
+        "for (const key of ['n', 'n'])"
+        " document.body.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true}))"
+    )
+
+    expect(page).to_have_url(re.compile("#m-5$"))
+    expect(page.locator("[data-hit-count]")).to_have_text("3 of 3")
+
+
 def test_filters_order_and_pages_are_in_the_address(
     page: Page, live_server: LiveServer, archive: Thread
 ) -> None:

@@ -37,8 +37,6 @@
     const top = (message) => message.getBoundingClientRect().top;
     show(isNext ? prompts.find((one) => top(one) > line) : prompts.findLast((one) => top(one) < line - 8));
   };
-  onKey("n", () => follow("[data-next-hit]"));
-  onKey("p", () => follow("[data-previous-hit]"));
   onKey("b", () => follow("[data-back]"));
   onKey("]", () => follow("[data-list-next]"));
   onKey("[", () => follow("[data-list-previous]"));
@@ -75,18 +73,28 @@
     if (!isHere(position)) address.searchParams.set("at", position);
     link.href = isHere(position) ? address.hash : address;
   };
+  const here = () => Number(/^#m-(\d+)$/.exec(location.hash)?.[1] ?? 0);
+  const pointFrom = (at) => { for (const [link, step] of links) if (link) point(link, hits[at + step]); };
+  const step = (selector) => {
+    // Keys may come faster than the event that tells of the new place.
+    const at = hits.indexOf(here());
+    if (at >= 0) pointFrom(at);
+    follow(selector);
+  };
+  onKey("n", () => step("[data-next-hit]"));
+  onKey("p", () => step("[data-previous-hit]"));
   const update = () => {
-    const here = Number(/^#m-(\d+)$/.exec(location.hash)?.[1] ?? 0);
-    const target = here && isHere(here);
+    const position = here();
+    const target = position && isHere(position);
     if (target) {
       target.closest("details.branch")?.setAttribute("open", "");
       if (!target.offsetParent) only(false); // a hit in what is hidden has to be seen
       if (!target.closest("details.branch")) target.scrollIntoView({ block: "start" });
     }
-    const at = hits.indexOf(here);
+    const at = hits.indexOf(position);
     if (at < 0 || !counter) return;
     if (counter.dataset.pattern) counter.textContent = counter.dataset.pattern.replace("{at}", at + 1);
-    for (const [link, step] of links) if (link) point(link, hits[at + step]);
+    pointFrom(at);
   };
   addEventListener("hashchange", update);
   update();
@@ -96,7 +104,7 @@
   find?.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !hits.length || find.value.trim() !== find.dataset.find) return;
     event.preventDefault();
-    follow(event.shiftKey ? "[data-previous-hit]" : "[data-next-hit]");
+    step(event.shiftKey ? "[data-previous-hit]" : "[data-next-hit]");
   });
 
   // Copy buttons on code; on each message the tools come when it is pointed at or focused.
