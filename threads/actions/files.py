@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from django.core.cache import cache
 
@@ -24,9 +24,13 @@ _MOST = 20  # references looked at: messages that repeat a picture repeat its id
 
 @dataclass(frozen=True, slots=True)
 class OpenedFile:
-    """A file on this disk. `name` is what to call it, with the ending of what it really is."""
+    """A file on this disk. `name` is what to call it, with the ending of what it really is.
+
+    Whoever opened it closes `stream`; an answer that sends it does.
+    """
 
     path: Path
+    stream: BinaryIO
     kind: Kind
     name: str
 
@@ -49,10 +53,11 @@ def may_be_had(thread: Thread, file_id: str) -> bool:
 def open_file(
     project: Project, file_id: str, *, by: User | AnonymousUser, now: datetime
 ) -> OpenedFile | None:
-    """Return a file that a message of the project names, fetched if need be.
+    """Open a file that a message of the project names, fetched if need be.
 
     None when `by` may see no message that names it, which is also the answer to every id that
-    nobody names. One query, and one for the audit log where the project is not public.
+    nobody names, and when it was cleared away at this very moment. One query, and one for the
+    audit log where the project is not public.
 
     :raises FileGone: when it cannot be had any more.
     :raises FileBusy: when it cannot be had now.
@@ -72,7 +77,10 @@ def open_file(
     path = sync.fetch_file(references, now=now)
     kind = kind_of(path)
     name = next((each.name for each in references if each.name), "") or file_id
-    return OpenedFile(path, kind, _name(name, kind))
+    try:
+        return OpenedFile(path, path.open("rb"), kind, _name(name, kind))
+    except OSError:  # another process made room
+        return None
 
 
 def _name(given: str, kind: Kind) -> str:

@@ -40,12 +40,11 @@ def read_file(request: HttpRequest, project: str, file_id: str) -> HttpResponseB
         ) from busy
     if opened is None:
         raise Http404
-    try:
-        file = opened.path.open("rb")
-    except OSError as error:  # cleared away a moment ago
-        raise Http404 from error
     response = FileResponse(
-        file, as_attachment=True, filename=opened.name, content_type=opened.kind.content_type
+        opened.stream,
+        as_attachment=True,
+        filename=opened.name,
+        content_type=opened.kind.content_type,
     )
     response["Cache-Control"] = "private, no-store"
     return response

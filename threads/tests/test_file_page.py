@@ -266,6 +266,27 @@ def test_it_answers_404_to_what_is_no_id(
     assert server.count() == 0
 
 
+def test_a_file_that_is_cleared_away_meanwhile_is_not_there(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = make_project()
+    keep_file(project, "file-1", PNG)
+    name_file(None, "file-1", project=project)
+    fetch = sync.fetch_file
+
+    def fetch_too_late(*given: Any, **named: Any) -> Path:
+        path = fetch(*given, **named)
+        path.unlink()
+        return path
+
+    monkeypatch.setattr(sync, "fetch_file", fetch_too_late)
+    page = get(client, project, "file-1")
+    keep_file(project, "file-1", PNG)
+    answer = client.get(f"/api/v1/files/{project.slug}/file-1")
+
+    assert (page.status_code, answer.status_code) == (404, 404)
+
+
 def test_it_is_for_those_who_may_read_the_thread(client: Client, server: OpenAIServer) -> None:
     project = make_project(visibility=Project.Visibility.PRIVATE)
     owner, stranger = (User.objects.create_user(name) for name in ("olga", "sten"))

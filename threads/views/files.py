@@ -43,14 +43,11 @@ def file_content(request: HttpRequest, project_slug: str, file_id: str) -> HttpR
         raise Http404
     tag = f'"{opened.path.name}"'  # what an id stands for never changes
     if request.headers.get("If-None-Match") == tag:
+        opened.stream.close()
         response = HttpResponseNotModified()
     else:
-        try:
-            file = opened.path.open("rb")
-        except OSError:  # cleared away a moment ago
-            raise Http404 from None
         sent = FileResponse(
-            file,
+            opened.stream,
             as_attachment=not opened.kind.is_image,
             filename=opened.name,
             content_type=opened.kind.content_type,
