@@ -10,7 +10,8 @@ hold on a busy machine too. Between two of them other memory is written, as othe
 where searches come seconds apart: --at-once leaves that out, which makes all of it faster, and
 most of all what has least to do. What is searched is told as find() gets it: parsed, with the
 reader's projects; over HTTP all of that is in the figure. SQLite only: the bare engine is FTS5
-typed by hand, which brings row ids and nothing else.
+typed by hand, which brings row ids and nothing else; "by hand" is the page as the shortest
+program that brings it, for queries of plain words.
 """
 
 from __future__ import annotations
@@ -38,10 +39,12 @@ from search_writes import measure_build, measure_sizes, measure_writes  # noqa: 
 Method = Callable[[str], Any]
 Times = dict[str, dict[str, list[float]]]  # CPU ms of each query, by class and method
 _QUESTION_ONLY = "any word"
+_BY_HAND = "by hand"
+_PLAIN = ("rare", "mid", "common", "and2", "ident")  # classes that it can answer
 # What takes turns. The bare ranking of a frequent word sorts for a second and leaves nothing of
 # what others had in memory: it is no company for queries of a fifth of a millisecond.
 _TURNS = (
-    ("newest", "bare newest"),
+    ("newest", _BY_HAND, "bare newest"),
     ("best", "bare best", _QUESTION_ONLY),
     ("facets",),
     ("HTTP newest",),
@@ -144,6 +147,7 @@ def _prepare(arguments: argparse.Namespace) -> None:
 
 def _methods(texts: list[str]) -> dict[str, Method]:
     from django.db import connection
+    from search_by_hand import newest_page
 
     from projects.models import Project
     from threads.search import find
@@ -155,11 +159,10 @@ def _methods(texts: list[str]) -> dict[str, Method]:
     engine = connection.connection
     within = Project.objects.visible_to(None)
     parsed = {text: parse(text, now=now, zone=UTC) for text in texts}
-    matches = {
-        text: f"{{body}} : ({fts5(query.expression)})"
-        for text, query in parsed.items()
-        if query.expression
+    expressions = {
+        text: fts5(query.expression) for text, query in parsed.items() if query.expression
     }
+    matches = {text: f"{{body}} : ({expression})" for text, expression in expressions.items()}
 
     def ours(sort: str, match: str = "all") -> Method:
         return lambda text: find(parsed[text], within=within, sort=sort, match=match, now=now)
@@ -176,6 +179,7 @@ def _methods(texts: list[str]) -> dict[str, Method]:
 
     return {
         "newest": ours("newest"),
+        _BY_HAND: lambda text: newest_page(engine, parsed[text], expressions[text]),
         "bare newest": bare("ORDER BY rowid DESC"),
         "best": ours("relevance"),
         "bare best": bare("ORDER BY rank"),
@@ -230,6 +234,8 @@ def _by_turns(
 
 
 def _applies(method: str, kind: str) -> bool:
+    if method == _BY_HAND:
+        return kind in _PLAIN
     if kind == "question":
         return not method.startswith(("bare", "LIKE"))
     return method != _QUESTION_ONLY
