@@ -3,100 +3,38 @@
 from __future__ import annotations
 
 import base64
-import gzip
-from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.core.cache import cache
 from django.db import connection as database
-from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
 
 from monitoring.models import AuditEvent
 from projects.models import Connection, Project, SiteSettings
 from threads import archive, sync
-from threads.attachments import cached_file, keep_file
+from threads.attachments import keep_file
 from threads.models import FileReference, SyncRun, Thread
 from threads.sources import Part, RemoteMessage
 from threads.tests.factories import NOW, make_connection, make_project, make_thread
-from threads.tests.openai_server import OpenAIServer, text_item, thread_message
+from threads.tests.files import PNG, get, name_file
+from threads.tests.openai_server import OpenAIServer, text_item
 
 if TYPE_CHECKING:
     from django.test import Client
-
-PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 400
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def _own_folder(tmp_path: Path, settings: Any) -> Iterator[None]:
+def _own_folder(tmp_path: Path, settings: Any) -> None:
     settings.THREADHUB_DATA_DIR = tmp_path
-    cache.clear()
-    yield
-    cache.clear()
-
-
-@pytest.fixture(scope="module")
-def running_server() -> Iterator[OpenAIServer]:
-    with OpenAIServer() as server:
-        yield server
-
-
-@pytest.fixture
-def server(running_server: OpenAIServer) -> OpenAIServer:
-    running_server.heal()
-    running_server.forget_calls()
-    running_server.files.clear()
-    running_server.packed_files.clear()
-    return running_server
 
 
 @pytest.fixture
 def connection(server: OpenAIServer) -> Connection:
     return make_connection(base_url=server.url)
-
-
-def name_file(
-    connection: Connection | None, file_id: str, *, project: Project | None = None, **fields: Any
-) -> Thread:
-    """Archive a message that names a file, read through `connection`; None: a file brought it."""
-    project = project or (connection.project if connection else make_project())
-    kind = fields.pop("kind", "image")
-    part = Part(kind, text=fields.pop("name", ""), file_id=file_id, **fields)
-    stored = archive.store(
-        [RemoteMessage(f"msg_{file_id}", "user", "See", parts=(part,))],
-        project=project,
-        external_id=f"conv_{file_id}",
-        connection=connection,
-        now=NOW,
-    )
-    return Thread.objects.get(pk=stored.thread_id)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A response that was read to its end."""
-
-    status_code: int
-    headers: Mapping[str, str]
-    content: bytes
-
-    @property
-    def text(self) -> str:
-        return self.content.decode()
-
-
-def get(client: Client, project: Project, file_id: str, **headers: str) -> Answer:
-    response: Any = client.get(f"/files/{project.slug}/{file_id}/", headers=headers)
-    content = response.getvalue() if response.streaming else response.content
-    return Answer(response.status_code, response.headers, content)
 
 
 # Fetched once.
@@ -361,247 +299,3 @@ def test_it_is_not_sent_twice_to_a_browser_that_has_it(
     again = get(client, connection.project, "file-1", if_none_match=first.headers["ETag"])
 
     assert again.status_code == 304
-
-
-# What is not to be had.
-
-
-@pytest.mark.parametrize("fault", ["404", "400", "405", "403", "401"])
-def test_it_says_that_a_file_is_gone_and_does_not_ask_again(
-    client: Client, server: OpenAIServer, connection: Connection, fault: str
-) -> None:
-    server.fail(fault, path="/files/")
-    name_file(connection, "file-1")
-
-    first, again = (get(client, connection.project, "file-1") for _ in range(2))
-
-    assert (first.status_code, again.status_code) == (410, 410)
-    assert "File not available" in first.text
-    assert server.count() == 1
-    connection.refresh_from_db()
-    assert connection.state in Connection.CALLABLE_STATES  # its threads can still be read
-
-
-def test_it_refuses_what_is_too_large_without_reading_it_all(
-    client: Client, server: OpenAIServer, connection: Connection, tmp_path: Path
-) -> None:
-    SiteSettings(largest_file_mb=1).save()
-    server.add_file("/files/file-1", PNG + b"\x00" * 3_000_000)
-    name_file(connection, "file-1")
-
-    response = get(client, connection.project, "file-1")
-
-    assert response.status_code == 410
-    assert "larger than this server keeps" in response.text
-    assert not [path for path in (tmp_path / "files").rglob("*") if path.is_file()]
-
-
-def test_it_does_not_unpack_more_than_a_file_may_have(
-    client: Client, server: OpenAIServer, connection: Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    SiteSettings(largest_file_mb=1).save()
-    server.add_file("/files/file-1", gzip.compress(PNG + b"\x00" * 50_000_000))
-    server.packed_files.add("/files/file-1/content")
-    name_file(connection, "file-1")
-
-    assert get(client, connection.project, "file-1").status_code == 410
-
-
-def test_it_refuses_programs(client: Client, server: OpenAIServer, connection: Connection) -> None:
-    server.add_file("/files/file-1", b"MZ\x90\x00\x03", "image/png")
-    name_file(connection, "file-1")
-
-    first, again = (get(client, connection.project, "file-1") for _ in range(2))
-
-    assert (first.status_code, again.status_code) == (410, 410)
-    assert server.count() == 1
-
-
-@pytest.mark.parametrize("fault", ["500", "dropped", "redirect"])
-def test_it_says_when_later_may_work_and_keeps_no_half(
-    client: Client, server: OpenAIServer, connection: Connection, fault: str
-) -> None:
-    server.add_file("/files/file-1", PNG)
-    server.fail(fault, path="/files/")
-    name_file(connection, "file-1")
-
-    first, again = (get(client, connection.project, "file-1") for _ in range(2))
-
-    assert (first.status_code, again.status_code) == (503, 503)
-    assert int(first.headers["Retry-After"]) >= 1
-    assert server.count() == 1
-    assert cached_file(connection.project, "file-1") is None
-
-
-def test_it_pauses_the_connection_when_the_server_asks_to(
-    client: Client, server: OpenAIServer, connection: Connection
-) -> None:
-    server.fail("429", headers={"Retry-After": "50"})
-    name_file(connection, "file-1")
-
-    response = get(client, connection.project, "file-1")
-
-    connection.refresh_from_db()
-    assert response.status_code == 503
-    assert connection.paused_until is not None
-    assert connection.paused_until > timezone.now() + timedelta(seconds=30)
-
-
-def test_it_stays_within_the_calls_of_the_connection(client: Client, server: OpenAIServer) -> None:
-    connection = make_connection(base_url=server.url, calls_per_minute=2)
-    for number in range(3):
-        server.add_file(f"/files/file-{number}", PNG)
-        name_file(connection, f"file-{number}")
-
-    statuses = [get(client, connection.project, f"file-{n}").status_code for n in range(3)]
-
-    assert statuses == [200, 200, 503]
-    assert server.count() == 2
-
-
-# On the thread's page.
-
-
-def test_it_shows_pictures_and_links_files(
-    client: Client, server: OpenAIServer, connection: Connection
-) -> None:
-    content = [
-        {"type": "image_file", "image_file": {"file_id": "file-picture"}},
-        {
-            "type": "text",
-            "text": {
-                "value": "See",
-                "annotations": [
-                    {"type": "file_path", "text": "x", "file_path": {"file_id": "file-made"}}
-                ],
-            },
-        },
-    ]
-    message = thread_message("msg_1", "assistant", "", created_at=1_763_000_000, content=content)
-    message["attachments"] = [{"file_id": "file-attached", "tools": []}]
-    server.add_thread("thread_1", [message])
-    Connection.objects.filter(pk=connection.pk).update(store="assistants")
-    connection.refresh_from_db()
-    thread = make_thread(
-        connection.project, connection=connection, external_id="thread_1", created_at=None
-    )
-    sync.sync_batch(connection, [thread.pk], trigger=SyncRun.Trigger.MANUAL)
-
-    for address in (thread.get_absolute_url(), f"{thread.get_absolute_url()}print/"):
-        page = client.get(address).content.decode()
-        base = f"/files/{connection.project.slug}"
-        assert f'<img src="{base}/file-picture/" alt="Image"' in page
-        assert f'<a href="{base}/file-attached/">' in page
-        assert f'<a href="{base}/file-made/"' in page
-
-
-def test_it_shows_no_broken_pictures_of_imported_threads(client: Client) -> None:
-    project = make_project()
-    thread = name_file(None, "file-1", project=project, name="cat.png")
-
-    assert "<img" not in client.get(thread.get_absolute_url()).content.decode()
-
-    keep_file(project, "file-1", PNG)
-    assert "<img" in client.get(thread.get_absolute_url()).content.decode()
-
-
-def test_it_leaves_no_empty_frame_for_a_picture_that_is_gone(
-    client: Client, connection: Connection
-) -> None:
-    thread = name_file(connection, "file-1", name="cat.png")
-    before = client.get(thread.get_absolute_url()).content.decode()
-
-    assert get(client, connection.project, "file-1").status_code == 410
-
-    after = client.get(thread.get_absolute_url()).content.decode()
-    address = f"/files/{connection.project.slug}/file-1/"
-    assert f'<img src="{address}"' in before
-    assert "<img" not in after
-    assert f'<a href="{address}">cat.png</a>' in after  # which says what became of it
-
-
-# For programs.
-
-
-def test_the_api_tells_where_files_are_had(
-    client: Client, server: OpenAIServer, connection: Connection
-) -> None:
-    server.add_file("/files/file-1", PNG)
-    thread = name_file(connection, "file-1", name="cat.png")
-    brought = name_file(None, "file-lost", project=connection.project)
-    slug = connection.project.slug
-
-    answers = [
-        client.get(f"/api/v1/threads/{each.short_id}/messages").json()["results"][0]["files"]
-        for each in (thread, brought)
-    ]
-
-    assert answers == [
-        [
-            {
-                "id": "file-1",
-                "name": "cat.png",
-                "url": f"/files/{slug}/file-1/",
-                "content_url": f"/api/v1/files/{slug}/file-1",
-            }
-        ],
-        [{"id": "file-lost", "name": "", "url": None, "content_url": None}],
-    ]
-    sent: Any = client.get(answers[0][0]["content_url"])
-    assert (sent.getvalue(), sent["Content-Type"]) == (PNG, "image/png")
-    assert sent["Content-Disposition"] == 'attachment; filename="cat.png"'
-
-
-def test_the_api_asks_once_for_the_files_of_a_page(client: Client, connection: Connection) -> None:
-    messages = [
-        RemoteMessage(f"m{n}", "user", "See", parts=(Part("image", file_id=f"file-{n}"),))
-        for n in range(12)
-    ]
-    stored = archive.store(
-        messages, project=connection.project, external_id="c", connection=connection, now=NOW
-    )
-    path = f"/api/v1/threads/{Thread.objects.get(pk=stored.thread_id).short_id}/messages"
-    client.get(path)
-
-    counts = []
-    for limit in (1, 10):
-        with CaptureQueriesContext(database) as queries:
-            assert len(client.get(path, {"limit": limit}).json()["results"]) == limit
-        counts.append(len(queries))
-
-    assert counts[0] == counts[1]
-
-
-@pytest.mark.parametrize(
-    ("fault", "said"), [("404", (410, "file_gone")), ("500", (503, "file_busy"))]
-)
-def test_the_api_says_why_there_is_no_file(
-    client: Client,
-    server: OpenAIServer,
-    connection: Connection,
-    fault: str,
-    said: tuple[int, str],
-) -> None:
-    name_file(connection, "file-1")
-    server.fail(fault, path="/files/")
-
-    response = client.get(f"/api/v1/files/{connection.project.slug}/file-1")
-
-    assert (response.status_code, response.json()["error"]["code"]) == said
-    assert ("Retry-After" in response) == (response.status_code == 503)
-    thread = Thread.objects.get()
-    (message,) = client.get(f"/api/v1/threads/{thread.short_id}/messages").json()["results"]
-    assert (message["files"][0]["url"] is None) == (response.status_code == 410)
-
-
-def test_the_api_hands_nobody_what_they_may_not_see(
-    client: Client, server: OpenAIServer, connection: Connection
-) -> None:
-    server.add_file("/files/file-1", PNG)
-    name_file(connection, "file-1")
-    path = f"/api/v1/files/{connection.project.slug}/"
-    Project.objects.update(visibility=Project.Visibility.PRIVATE)
-
-    statuses = [client.get(path + name).status_code for name in ("file-1", "file-2")]
-
-    assert (statuses, server.count()) == ([404, 404], 0)
