@@ -5,41 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
 from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 
-from projects.models import Connection, Project
 from threads import archive
-from threads.archive import writer
-from threads.archive.totals import Totals
-from threads.models import Assistant, Message, Thread
-from threads.sources import Part, RemoteMessage, RemoteThread, Usage
+from threads.models import Message, Thread
+from threads.sources import Part, RemoteMessage, RemoteThread
+from threads.tests.archiving import message, messages, store
 from threads.tests.factories import NOW, make_connection, make_project
 
 pytestmark = pytest.mark.django_db
-
-
-def message(number: int, text: str | None = None, **fields: Any) -> RemoteMessage:
-    """Make the n-th message of a conversation, a minute after the one before."""
-    text = f"message {number}" if text is None else text
-    fields.setdefault("created_at", NOW - timedelta(days=1) + timedelta(minutes=number))
-    fields.setdefault("time_source", "given")
-    fields.setdefault("raw", json.dumps({"id": f"m{number}", "text": text}))
-    role = "assistant" if number % 2 else "user"
-    return RemoteMessage(f"m{number}", fields.pop("role", role), text, **fields)
-
-
-def messages(*numbers: int) -> list[RemoteMessage]:
-    return [message(number) for number in numbers]
-
-
-def store(given: Iterable[RemoteMessage], connection: Connection, **options: Any) -> archive.Stored:
-    options.setdefault("now", NOW)
-    options.setdefault("external_id", "conv_1")
-    return archive.store(given, project=connection.project, connection=connection, **options)
 
 
 def test_it_keeps_every_message_in_the_order_of_the_source() -> None:
@@ -199,98 +176,6 @@ def test_it_places_a_message_without_a_time_after_the_one_before_it() -> None:
     assert keys["m1"] < keys["m2"] < keys["m3"]
 
 
-def test_it_counts_messages_items_sessions_and_tokens() -> None:
-    connection = make_connection()
-    thread = RemoteThread("conv_1", usage=Usage(10, 5, 15, source="run", is_exact=True))
-    given = [
-        message(1, "a" * 8),
-        message(2, "b" * 8, kind="tool_call"),
-        message(100, "c" * 8),  # more than half an hour later: a session of its own
-    ]
-
-    stored = store(given, connection, remote=thread)
-
-    row = Thread.objects.get(pk=stored.thread_id)
-    assert (row.message_count, row.item_count, row.session_count) == (2, 3, 2)
-    assert (row.total_tokens, row.usage_source, row.estimated_tokens) == (15, "run", 6)
-    assert row.last_message_timestamp == given[-1].created_at
-
-
-def test_it_leaves_tokens_unknown_where_nobody_told_them() -> None:
-    stored = store(messages(1), make_connection())
-
-    row = Thread.objects.get(pk=stored.thread_id)
-    assert (row.input_tokens, row.output_tokens, row.total_tokens) == (None, None, None)
-
-
-def test_it_comes_to_the_same_totals_step_by_step_as_from_the_start() -> None:
-    connection = make_connection()
-    for part in (messages(1, 2), messages(2, 3, 50), [message(2, "edited")], messages(51, 500)):
-        store(part, connection)
-
-    row = Thread.objects.get()
-    recounted = Totals.recount(row)
-    assert (row.message_count, row.item_count) == (recounted.message_count, recounted.item_count)
-    assert row.session_count == recounted.session_count == 3
-    assert row.estimated_tokens == recounted.estimated_tokens
-    assert row.last_message_timestamp == recounted.last_at
-
-
-@pytest.mark.parametrize(
-    ("thread", "title"),
-    [
-        (RemoteThread("conv_1", title="Given"), "Given"),
-        (RemoteThread("conv_1", metadata={"topic": "From the metadata"}), "From the metadata"),
-        (RemoteThread("conv_1"), "Where is my\N{ZERO WIDTH SPACE} parcel?"),
-    ],
-)
-def test_it_names_a_thread(thread: RemoteThread, title: str) -> None:
-    given = [message(1), message(2, " Where is my\N{ZERO WIDTH SPACE}\n parcel? ")]
-
-    store(given, make_connection(), remote=thread)
-
-    assert Thread.objects.get().title == title
-
-
-def test_it_knows_the_assistants_by_name() -> None:
-    connection = make_connection()
-    thread = RemoteThread("conv_1", assistant_id="asst_1", assistant_name="Shop helper")
-
-    store([message(1, assistant_id="asst_2")], connection, remote=thread)
-    store([message(2, assistant_id="asst_2")], connection, external_id="conv_2")
-
-    assert set(Assistant.objects.values_list("external_id", "name")) == {
-        ("asst_1", "Shop helper"),
-        ("asst_2", ""),
-    }
-    assert set(Thread.objects.values_list("external_id", "assistant__external_id")) == {
-        ("conv_1", "asst_1"),
-        ("conv_2", "asst_2"),
-    }
-
-
-def test_it_notes_what_has_searches_for() -> None:
-    connection = make_connection()
-    given = [
-        message(1, "see HTTPS://example.org and ```code```"),
-        message(2, "", parts=(Part("image"), Part("file"))),
-        message(3, "no", parts=(Part("refusal", "no"),), status="failed"),
-        message(4, "f()", kind="tool_call"),
-        message(5, "plain"),
-    ]
-
-    store(given, connection)
-
-    feature = Message.Feature
-    assert list(Message.objects.order_by("position").values_list("features", flat=True)) == [
-        feature.LINK | feature.CODE,
-        feature.IMAGE | feature.FILE,
-        feature.REFUSAL | feature.ERROR,
-        feature.TOOL,
-        0,
-    ]
-
-
 def test_it_refuses_a_thread_of_another_connection() -> None:
     project = make_project()
     store(messages(1), make_connection(project))
@@ -375,110 +260,3 @@ def test_it_recognises_an_imported_message_however_its_json_is_written() -> None
     again = bring('{ "content":"same" }', datetime.fromisoformat("2026-02-01T08:00:00+00:00"))
 
     assert not again.is_changed
-
-
-def test_it_counts_the_tokens_that_a_file_gives_with_its_messages() -> None:
-    project: Project = make_project()
-    given = [
-        message(1, input_tokens=7, output_tokens=2),
-        message(2, input_tokens=3, output_tokens=1),
-    ]
-
-    archive.store(given[:1], project=project, external_id="t", now=NOW)
-    archive.store(given, project=project, external_id="t", now=NOW)
-
-    thread = Thread.objects.get()
-    assert (thread.input_tokens, thread.output_tokens, thread.total_tokens) == (10, 3, 13)
-    assert thread.usage_source == "file"
-
-
-def brought(number: int, *said: RemoteMessage, **fields: Any) -> tuple[RemoteThread, list[Any]]:
-    return RemoteThread(f"conv_{number}", **fields), list(said)
-
-
-def together(*threads: tuple[RemoteThread, list[Any]], project: Project) -> list[archive.Stored]:
-    return writer.store_together(threads, project=project, now=NOW)
-
-
-def began(number: int) -> datetime:
-    return NOW - timedelta(hours=number)
-
-
-def test_it_stores_many_threads_with_a_fixed_number_of_queries() -> None:
-    project = make_project()
-    threads = [
-        brought(
-            number,
-            *(
-                message(each, assistant_id=f"asst_{number % 3}", created_at=began(number))
-                for each in range(1, 5)
-            ),
-            tags=(f"tag {number % 2}",),
-        )
-        for number in range(100)
-    ]
-    statements = []
-    for part in (threads[:5], threads[5:]):
-        with CaptureQueriesContext(database) as queries:
-            together(*part, project=project)
-        statements.append(len(queries))
-
-    # The second part finds the assistants and tags that the first one made, which saves five;
-    # its 380 messages take one statement more than 250.
-    assert statements[1] < statements[0] < 20
-    assert Thread.objects.filter(item_count=4, tags__isnull=False).count() == 100
-
-
-def test_it_keeps_threads_of_one_transaction_apart() -> None:
-    project = make_project()
-    together(brought(1, message(1)), brought(2, message(1), message(2)), project=project)
-
-    first, second, third = together(
-        brought(1, message(1, "edited"), message(3)),
-        brought(2, message(1), message(2)),
-        brought(3, message(9, None, raw="{}")),
-        project=project,
-    )
-
-    assert (first.messages_new, first.messages_changed, first.is_created) == (1, 1, False)
-    assert not second.is_changed
-    assert (third.messages_new, third.is_created) == (1, True)
-    listed = Message.objects.order_by("thread__external_id", "position")
-    assert list(listed.values_list("thread__external_id", "position", "text")) == [
-        ("conv_1", 1, "edited"),
-        ("conv_1", 2, "message 3"),
-        ("conv_2", 1, "message 1"),
-        ("conv_2", 2, "message 2"),
-        ("conv_3", 1, "message 9"),
-    ]
-    assert {row.source.raw for row in listed.filter(thread__external_id="conv_3")} == {"{}"}
-    assert sorted(Thread.objects.values_list("item_count", flat=True)) == [1, 2, 2]
-
-
-def test_it_writes_the_same_row_as_a_model_does() -> None:
-    project = make_project()
-
-    (stored,) = together(
-        brought(1, message(1), metadata={"team": "ä"}, created_at=NOW), project=project
-    )
-
-    written = Thread.objects.get(pk=stored.thread_id)
-    model = Thread(
-        project=project,
-        external_id="conv_1",
-        short_id=written.short_id,
-        store="import",
-        metadata={"team": "ä"},
-        created_at=NOW,
-        archived_at=NOW,
-        title=written.title,
-        message_count=1,
-        item_count=1,
-        session_count=1,
-        estimated_tokens=3,
-        upstream_state=written.upstream_state,
-        last_message_timestamp=message(1).created_at,
-        pk=written.pk,
-    )
-    for column in Thread._meta.concrete_fields:
-        assert getattr(written, column.attname) == getattr(model, column.attname), column.name
