@@ -72,10 +72,11 @@ def spoken(connection: BaseDatabaseWrapper, keys: Iterable[int]) -> list[tuple[i
 def sources(connection: BaseDatabaseWrapper, pks: Iterable[int]) -> list[tuple[Any, ...]]:
     """Return where threads are from; one query.
 
-    A row: the project's short name and name, the store, the model, the assistant's name or None,
-    and whether there is a remark.
+    A row: the project's short name and name, the store, the model, the assistant's name, or its id
+    where it has none, or None, and whether there is a remark.
     """
-    columns = "p.slug, p.name, t.store, t.model, a.name, t.remark <> ''"
+    assistant = "COALESCE(NULLIF(a.name, ''), a.external_id)"
+    columns = f"p.slug, p.name, t.store, t.model, {assistant}, t.remark <> ''"
     return _chosen(connection, columns, _WITH_ASSISTANTS, pks)
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q, Value
+from django.db.models.functions import Coalesce, NullIf
 from django.utils.translation import gettext as _
 
 from projects.models import Project, Tag
@@ -109,10 +110,11 @@ def _tags(part: str, projects: ProjectQuerySet) -> Iterable[tuple[str, str]]:
 
 def _assistants(part: str, projects: ProjectQuerySet) -> Iterable[tuple[str, str]]:
     spoken = Thread.objects.filter(assistant=OuterRef("pk"), trashed_at__isnull=True)
-    matching = Assistant.objects.filter(
-        Exists(spoken), project__in=projects, name__icontains=part
-    ).exclude(name="")
-    names = matching.order_by("name").values_list("name", flat=True).distinct()
+    known_as = Coalesce(NullIf("name", Value("")), "external_id")
+    matching = Assistant.objects.annotate(known_as=known_as).filter(
+        Exists(spoken), project__in=projects, known_as__icontains=part
+    )
+    names = matching.order_by("known_as").values_list("known_as", flat=True).distinct()
     return ((name, "") for name in names[:MAX_SUGGESTIONS])
 
 

@@ -62,6 +62,15 @@ def test_it_counts_threads_by_what_they_are() -> None:
     assert counts("refund", "has") == {"remark": 1}
 
 
+def test_it_counts_assistants_without_a_name_by_their_id() -> None:
+    shop = make_project("Shop")
+    unnamed = Assistant.objects.create(project=shop, external_id="asst_7")
+    make_conversation("A refund", "Refund sent", project=shop, assistant=unnamed)
+
+    assert counts("refund", "assistant") == {"asst_7": 1}
+    assert counts("refund assistant:asst_7", "project") == {"shop": 1}
+
+
 def test_it_counts_what_messages_hold() -> None:
     thread = make_thread()
     make_message(thread, "A refund", features=Message.Feature.CODE | Message.Feature.LINK)

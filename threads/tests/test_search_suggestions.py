@@ -81,6 +81,13 @@ def test_it_offers_values_that_exist(text: str, expected: list[str]) -> None:
     assert offered(text) == expected
 
 
+def test_it_offers_assistants_without_a_name_by_their_id() -> None:
+    shop = make_project("Shop")
+    make_thread(shop, assistant=Assistant.objects.create(project=shop, external_id="asst_7"))
+
+    assert offered("assistant:as") == ["assistant:asst_7"]
+
+
 @pytest.mark.parametrize(
     "text",
     [
