@@ -15,5 +15,5 @@ def of_site(request: HttpRequest) -> dict[str, object]:
     current: Any = SimpleLazyObject(SiteSettings.current)
     return {
         "announcement": SimpleLazyObject(lambda: current.announcement),
-        "site_name": SimpleLazyObject(lambda: current.site_name or "ThreadHub"),
+        "site_name": SimpleLazyObject(lambda: current.name),
     }

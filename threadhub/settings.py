@@ -114,7 +114,6 @@ ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"  # people need no address; administrators make accounts
 ACCOUNT_EMAIL_NOTIFICATIONS = True  # of a changed password or second factor, where there is one
-ACCOUNT_EMAIL_SUBJECT_PREFIX = "[ThreadHub] "
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300  # seconds in which nobody is asked for the password again
 ACCOUNT_SESSION_REMEMBER = True  # how long that is, is set in the admin
 # Ours count failures, by address and by account, and are set in the admin: see THREADHUB_RATES.

@@ -13,11 +13,13 @@ from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from django.conf import settings
+from django.contrib.sites.requests import RequestSite
 from django.shortcuts import render
 from django.urls import reverse
 
 from projects.accounts import roles, second_factor
 from projects.crypto import SecretError
+from projects.models import SiteSettings
 from threadhub.lib.http import client_ip
 from threadhub.lib.ratelimit import login_wait, too_many
 
@@ -66,13 +68,18 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         path: str = reverse("account_reset_password_from_key", kwargs={"uidb36": "I", "key": "K"})
         return f"{settings.THREADHUB_URL}{path.replace('I-K', key)}"
 
+    def format_email_subject(self, subject: str) -> str:
+        return f"[{SiteSettings.current().name}] {subject}"
+
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send a mail. A mail server that is away fails nobody's request: it is logged."""
         if not sends_mail():
             logger.warning("A mail about an account was not sent: EMAIL_URL is not set.")
             return
         try:
-            super().send_mail(template_prefix, email, context)
+            site = RequestSite(self.request)  # for the words around each mail
+            site.name = SiteSettings.current().name
+            super().send_mail(template_prefix, email, {"current_site": site, **context})
         except OSError as error:  # smtplib's errors, time-outs and refused connections are these
             logger.error("A mail about an account could not be sent: %s", error)
 
@@ -89,7 +96,7 @@ def refuse_while_locked(request: HttpRequest, username: str) -> None:
 
 class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
     def get_totp_issuer(self) -> str:
-        return f"ThreadHub ({context.request.get_host()})"
+        return f"{SiteSettings.current().name} ({context.request.get_host()})"
 
     def get_totp_label(self, user: User) -> str:
         return user.get_username()

@@ -251,6 +251,11 @@ class SiteSettings(models.Model):
         super().save(*args, **kwargs)
         self.remember()
 
+    @property
+    def name(self) -> str:
+        """The archive's own name, or that of the product."""
+        return self.site_name or "ThreadHub"
+
     def changes_since(self, before: SiteSettings) -> list[str]:
         """Return what differs, each as "name: before → after", in the order of the page."""
         return [
@@ -267,11 +272,18 @@ class SiteSettings(models.Model):
     @classmethod
     def current(cls) -> SiteSettings:
         """Return the settings that hold now. One call to the cache; one query twice a minute."""
+        known = cls.remembered()
+        if known is None:
+            known = cls.objects.filter(pk=1).first() or cls()
+            known.remember()
+        return known
+
+    @classmethod
+    def remembered(cls) -> SiteSettings | None:
+        """Return the same without any query; None when nobody has read them lately."""
         known = cache.get(_KEY)
         if known is None or set(known) != {field.attname for field in _fields()}:
-            row = cls.objects.filter(pk=1).first() or cls()
-            row.remember()
-            return row
+            return None
         return cls(**known)
 
 

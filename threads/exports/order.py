@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from django.db.models import QuerySet, Sum
 from django.utils.translation import gettext as _
 
-from projects.models import Project
+from projects.models import Project, SiteSettings
 from threadhub.lib import audit
 from threads.exports.base import Exporter, ExportError, Options
 from threads.exports.columns import chosen
@@ -70,7 +70,9 @@ class ExportOrder:
 
     @property
     def title(self) -> str:
-        return f"ThreadHub · {self.query}"[:200] if self.query else "ThreadHub"
+        """What documents call themselves: the archive's name, and the query."""
+        name = SiteSettings.current().name
+        return f"{name} · {self.query}"[:200] if self.query else name
 
     @property
     def extension(self) -> str:
