@@ -1,79 +1,25 @@
-"""ChatGPT exports: trees, kinds of content, broken conversations, and zips that mean harm."""
+"""ChatGPT exports: trees, kinds of content, broken conversations, and the way into the archive."""
 
 from __future__ import annotations
 
-import io
 import json
-import stat
-import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from projects.models import Project
 from threads.archive import ImportReport, ingest
 from threads.exports.base import Options
 from threads.exports.jsonl import write as write_jsonl
 from threads.exports.records import records
-from threads.imports import ImportedThread, Place, Problem, UnreadableFile, json_stream, reader
-from threads.imports.chatgpt import read_chatgpt
-from threads.imports.json_stream import NotJSON, elements
+from threads.imports import Place, reader
 from threads.models import Message, Thread
+from threads.tests.chatgpt import AT, conversation, node, read, read_one, zipped
 from threads.tests.factories import make_project
 
-AT = datetime(2026, 2, 1, 9, 0, tzinfo=UTC).timestamp()
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
-
-
-def node(name: str, parent: str | None, text: str = "", /, **fields: Any) -> dict[str, Any]:
-    """A node with a text message of the user, unless `fields` say otherwise."""
-    message: dict[str, Any] | None = {
-        "id": f"m-{name}",
-        "author": {"role": fields.pop("role", "user"), "name": fields.pop("name", None)},
-        "create_time": fields.pop("at", AT),
-        "content": fields.pop("content", {"content_type": "text", "parts": [text]}),
-        "metadata": fields.pop("metadata", {}),
-        "recipient": fields.pop("recipient", "all"),
-    }
-    if fields.pop("is_root", False):
-        message = None
-    return {"id": name, "message": message, "parent": parent, "children": [], **fields}
-
-
-def conversation(*nodes: dict[str, Any], **fields: Any) -> dict[str, Any]:
-    mapping = {each["id"]: each for each in nodes}
-    for each in nodes:
-        if each["parent"] in mapping:
-            mapping[each["parent"]]["children"].append(each["id"])
-    made = {"id": "conv-1", "title": "A talk", "create_time": AT, "mapping": mapping}
-    made["current_node"] = nodes[-1]["id"] if nodes else None
-    return made | fields
-
-
-def zipped(tmp_path: Path, files: dict[str, Any]) -> Path:
-    path = tmp_path / "export.zip"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files.items():
-            text = content if isinstance(content, bytes | str) else json.dumps(content)
-            archive.writestr(name, text)
-    return path
-
-
-def read(path: Path, **options: Any) -> tuple[list[ImportedThread], list[str]]:
-    items = list(read_chatgpt(path, **options))
-    problems = [item.message for item in items if isinstance(item, Problem)]
-    return [item for item in items if isinstance(item, ImportedThread)], problems
-
-
-def read_one(tmp_path: Path, talk: dict[str, Any]) -> ImportedThread:
-    threads, problems = read(zipped(tmp_path, {"conversations.json": [talk]}))
-    assert not problems
-    (thread,) = threads
-    return thread
 
 
 def test_it_reads_the_shown_line_first_and_then_the_branches(tmp_path: Path) -> None:
@@ -260,160 +206,6 @@ def test_it_goes_on_when_one_file_of_the_zip_is_damaged(tmp_path: Path) -> None:
 
     assert [item.thread.remote_id for item in threads] == ["1"]
     assert "conversations-000.json is damaged" in problems[0]
-
-
-# Zips that mean harm.
-
-
-@pytest.mark.parametrize(
-    "name", ["../evil.json", "a/../../evil", "/etc/passwd", "C:\\evil", "..\\evil.json"]
-)
-def test_it_refuses_entries_that_point_out_of_the_zip(tmp_path: Path, name: str) -> None:
-    path = zipped(tmp_path, {"conversations.json": [], name: "x"})
-
-    with pytest.raises(UnreadableFile, match="points out of it"):
-        read(path)
-
-
-def test_it_refuses_links(tmp_path: Path) -> None:
-    path = tmp_path / "export.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        link = zipfile.ZipInfo("conversations.json")
-        link.external_attr = (stat.S_IFLNK | 0o777) << 16
-        archive.writestr(link, "/etc/passwd")
-
-    with pytest.raises(UnreadableFile, match="link"):
-        read(path)
-
-
-def test_it_refuses_what_unpacks_to_far_more_than_it_is(tmp_path: Path) -> None:
-    path = zipped(tmp_path, {"conversations.json": b" " * 20_000_000})
-
-    with pytest.raises(UnreadableFile, match="200 times"):
-        read(path)
-
-
-def test_it_refuses_too_many_entries_before_reading_their_list(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("threads.imports.zips.MOST_ENTRIES", 3)
-    path = zipped(tmp_path, {f"file-{number}": "x" for number in range(4)})
-
-    with pytest.raises(UnreadableFile, match="more than 3 entries"):
-        read(path)
-
-
-def test_it_never_reads_more_than_an_entry_says_it_has(tmp_path: Path) -> None:
-    talk = conversation(node("q", None, "y" * 50_000))
-    path = zipped(tmp_path, {"conversations.json": [talk]})
-    content = path.read_bytes()
-    size = len(json.dumps([talk]))
-    lie = (1_000).to_bytes(4, "little")
-    path.write_bytes(content.replace(size.to_bytes(4, "little"), lie))
-
-    threads, problems = read(path)
-
-    assert not threads
-    assert len(problems) == 1
-
-
-@pytest.mark.parametrize("form", ["auto", "chatgpt"])
-def test_it_refuses_other_zips(tmp_path: Path, form: str) -> None:
-    path = zipped(tmp_path, {"holiday.jpg": "x"})
-
-    with pytest.raises(UnreadableFile):
-        list(reader(path, form)(path))
-
-
-# Whatever comes: a named problem, never an error.
-
-
-def _json_values() -> st.SearchStrategy[Any]:
-    leaf = (
-        st.none()
-        | st.booleans()
-        | st.integers()
-        | st.floats(allow_nan=False, allow_infinity=False)
-        | st.text()
-    )
-    return st.recursive(
-        leaf, lambda each: st.lists(each) | st.dictionaries(st.text(), each), max_leaves=8
-    )
-
-
-@st.composite
-def _strange_nodes(draw: st.DrawFn) -> dict[str, Any]:
-    names = st.sampled_from(["a", "b", "c", "d"])
-    mapping = {}
-    for name in draw(st.lists(names, unique=True)):
-        message = draw(
-            st.none()
-            | _json_values()
-            | st.fixed_dictionaries(
-                {},
-                optional={
-                    "id": names | _json_values(),
-                    "author": st.fixed_dictionaries({"role": st.text()}) | _json_values(),
-                    "create_time": _json_values(),
-                    "content": st.fixed_dictionaries(
-                        {"content_type": st.sampled_from(["text", "thoughts", "multimodal_text"])},
-                        optional={"parts": _json_values(), "thoughts": _json_values()},
-                    )
-                    | _json_values(),
-                    "metadata": st.dictionaries(
-                        st.sampled_from(["attachments", "citations", "content_references"]),
-                        _json_values(),
-                    )
-                    | _json_values(),
-                    "status": _json_values(),
-                    "recipient": _json_values(),
-                },
-            )
-        )
-        fields = {"parent": names | _json_values(), "children": st.lists(names) | _json_values()}
-        mapping[name] = draw(st.fixed_dictionaries({}, optional=fields)) | {"message": message}
-    top = {"current_node": names | _json_values(), "title": _json_values(), "id": _json_values()}
-    return {"mapping": mapping} | draw(st.fixed_dictionaries({}, optional=top))
-
-
-@settings(max_examples=150, deadline=None)
-@given(talk=_strange_nodes())
-def test_it_brings_every_message_once_or_says_which_it_left_out(
-    talk: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    path = tmp_path_factory.mktemp("strange") / "conversations.json"
-    path.write_text(json.dumps([talk]), "utf-8")
-
-    threads, problems = read(path)
-
-    (item,) = threads
-    identities = [message.remote_id for message in item.messages]
-    given_messages = [n for n in talk["mapping"].values() if n["message"] is not None]
-    assert len(identities) == len(set(identities))
-    assert len(identities) == len(given_messages) or problems
-
-
-@settings(max_examples=200, deadline=None)
-@given(values=st.lists(_json_values()), size=st.integers(1, 40), data=st.data())
-def test_it_cuts_arrays_at_any_chunk(values: list[Any], size: int, data: st.DataObject) -> None:
-    text = json.dumps(values, ensure_ascii=data.draw(st.booleans()), indent=1).encode(
-        "utf-8", "surrogatepass"
-    )
-    before, json_stream._CHUNK = json_stream._CHUNK, size
-    try:
-        found = [each for each in elements(io.BytesIO(text)) if isinstance(each, bytes)]
-    finally:
-        json_stream._CHUNK = before
-
-    assert [json.loads(each.decode("utf-8", "surrogatepass")) for each in found] == values
-
-
-@settings(max_examples=200, deadline=None)
-@given(text=st.binary(max_size=60) | st.text(alphabet='[]{},"\\ a1:').map(str.encode))
-def test_it_always_comes_to_an_end(text: bytes) -> None:
-    found = list(elements(io.BytesIO(text)))
-
-    assert all(isinstance(each, bytes | NotJSON) for each in found)
 
 
 # Into the archive.

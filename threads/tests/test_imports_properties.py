@@ -17,8 +17,8 @@ from projects.models import Project
 from threads.archive import ImportReport, ingest
 from threads.imports import ImportedThread, Problem, UnreadableFile, reader
 from threads.models import Message, Thread
+from threads.tests.chatgpt import conversation, node
 from threads.tests.factories import NOW, make_project
-from threads.tests.test_imports_chatgpt import conversation, node
 
 within_a_test = settings(
     deadline=None,
