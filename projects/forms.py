@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
+from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -83,6 +86,8 @@ class TaggedForm(forms.ModelForm):
 
 class ProjectForm(TaggedForm):
     editor: User | None = None  # set when an owner edits who is no administrator
+    # Programs that do not send it overwrite whatever is there.
+    seen_version = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
     class Meta:
         model = Project
@@ -94,6 +99,34 @@ class ProjectForm(TaggedForm):
             "description": forms.Textarea(attrs={"rows": 3, "class": "vLargeTextField"}),
             "visibility": forms.RadioSelect(attrs={"class": "radiolist"}),
         }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["seen_version"] = self.instance.version
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        seen = cleaned.get("seen_version")
+        if seen is None or not self.instance.pk:
+            return cleaned
+        with transaction.atomic():  # held until the console's own transaction ends
+            rows = Project.objects.select_for_update().filter(pk=self.instance.pk)
+            stored = rows.values_list("version", flat=True).first()
+        if stored is not None and stored != seen:
+            raise ValidationError(self._changed_meanwhile())
+        return cleaned
+
+    def _changed_meanwhile(self) -> str:
+        history = LogEntry.objects.filter(
+            content_type=ContentType.objects.get_for_model(Project), object_id=str(self.instance.pk)
+        )
+        last = history.select_related("user").order_by("-action_time", "-pk").first()
+        who = gettext("Somebody") if last is None else last.user.get_username()
+        text = gettext(
+            "%s has changed this project since you opened it. Nothing was saved: open the page "
+            "again, look at what is new, and make your change there."
+        )
+        return text % who
 
     def clean_owners(self) -> QuerySet[User]:
         owners: QuerySet[User] = self.cleaned_data["owners"]

@@ -81,7 +81,7 @@ class ProjectAdmin(Audited, Managed):
     autocomplete_fields = ("owners", "members")
     inlines = (ConnectionInline,)
     fieldsets = (
-        (None, {"fields": ("name", "slug", "description", "tags")}),
+        (None, {"fields": ("name", "slug", "description", "tags", "seen_version")}),
         (
             _("Who may read it"),
             {

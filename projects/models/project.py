@@ -154,6 +154,7 @@ class Project(models.Model):
         help_text=_("It spends this project's API calls."),
     )
     is_sample = models.BooleanField(_("sample"), default=False, editable=False)
+    # One more with each save, so that a form can tell whether it shows what is stored.
     version = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("changed"), auto_now=True)
@@ -174,6 +175,10 @@ class Project(models.Model):
         return self.name
 
     def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            self.version += 1
+            if kwargs.get("update_fields") is not None:
+                kwargs["update_fields"] = {*kwargs["update_fields"], "version"}
         super().save(*args, **kwargs)
         note_rule(self.pk, self.masking)
 

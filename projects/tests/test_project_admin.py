@@ -329,3 +329,30 @@ def test_it_heads_every_column_of_a_projects_connections() -> None:
     assert all(heading.strip() for heading in headings)
     assert len(headings) == table.count("<td") == 5
     assert "Main" in table
+
+
+def test_it_saves_nothing_over_what_somebody_else_changed_meanwhile() -> None:
+    project = make_project()
+    opened = project.version
+    root = logged_in(make_user("root", is_superuser=True))
+    other = logged_in(make_user("otto", is_superuser=True))
+    address = reverse(CHANGE, args=[project.pk])
+
+    first = other.post(address, form_of(project, seen_version=opened, retention_days=30))
+    second = root.post(address, form_of(project, seen_version=opened, description="New"))
+    again = root.post(address, form_of(project, seen_version=opened + 1, retention_days=30))
+
+    assert first.status_code == 302
+    assert "otto has changed this project since you opened it." in second.content.decode()
+    assert again.status_code == 302
+    project.refresh_from_db()
+    assert (project.retention_days, project.description) == (30, "")
+
+
+def test_it_tells_its_form_which_version_it_shows() -> None:
+    project = make_project()
+    project.save()
+
+    page = logged_in(make_user("root", is_superuser=True)).get(reverse(CHANGE, args=[project.pk]))
+
+    assert re.search(r'<input type="hidden" name="seen_version" value="2"', page.content.decode())
