@@ -24,10 +24,15 @@ from typing import Any, BinaryIO, NoReturn
 from threads.imports.base import ImportedThread, Place, Problem
 from threads.imports.json_stream import NotJSON, check_values
 from threads.imports.shapes import interchange
-from threads.sources import Part, RemoteMessage, RemoteThread, Usage
+from threads.sources import Part, RemoteMessage, RemoteThread, Usage, place_of
 
 LONGEST_LINE = 32 * 1024 * 1024  # bytes; parsed it takes several times that in memory
 _LONGEST_ID = 200
+_LONGEST_NAME = 200
+_CALLS = ":calls"  # ends the id of what a message calls, where it also says something
+_OF_CALLS = frozenset(
+    {"role", "created_at", "model", "assistant_id", "group_id", "branch", "is_hidden", "status"}
+)
 _MILLISECONDS = 100_000_000_000  # a number of seconds above this (year 5138) is milliseconds
 _TEXT_TYPES = frozenset({"text", "input_text", "output_text", "summary_text"})
 _IMAGE_TYPES = frozenset({"image", "input_image", "image_url", "image_file"})
@@ -188,12 +193,13 @@ def _thread(record: dict[str, Any]) -> tuple[RemoteThread, tuple[RemoteMessage, 
     messages: list[RemoteMessage] = []
     identities: set[str] = set()
     repeated: Counter[str] = Counter()
-    for number, item in enumerate(given, 1):
-        message = _message(item, f"Message {number}", repeated)
-        if message.remote_id in identities:
-            raise Wrong(f"Message {number} has the id of one before it: {message.remote_id}.")
-        identities.add(message.remote_id)
-        messages.append(message)
+    for number, entry in enumerate(given, 1):
+        for item in _apart(entry):
+            message = _message(item, f"Message {number}", repeated)
+            if message.remote_id in identities:
+                raise Wrong(f"Message {number} has the id of one before it: {message.remote_id}.")
+            identities.add(message.remote_id)
+            messages.append(message)
     return thread, tuple(messages)
 
 
@@ -217,6 +223,21 @@ def _usage(record: dict[str, Any], what: str) -> Usage | None:
     )
 
 
+def _apart(item: object) -> list[object]:
+    """Return what a message says and what it calls as two: so most stores keep it, and so calls
+    are folded, left out of searches and found by the names of their tools."""
+    if not isinstance(item, dict) or not (item.get("tool_calls") and item.get("content")):
+        return [item]
+    if item.get("kind"):
+        return [item]
+    said = {name: value for name, value in item.items() if name != "tool_calls"}
+    called = {name: value for name, value in said.items() if name in _OF_CALLS}
+    called["tool_calls"] = item["tool_calls"]
+    if isinstance(item.get("id"), str) and item["id"]:
+        called["id"] = item["id"][: _LONGEST_ID - len(_CALLS)] + _CALLS
+    return [said, called]
+
+
 def _message(item: object, what: str, repeated: Counter[str]) -> RemoteMessage:
     if not isinstance(item, dict):
         raise Wrong(f"{what} is no JSON object.")
@@ -230,12 +251,17 @@ def _message(item: object, what: str, repeated: Counter[str]) -> RemoteMessage:
     kind = _text(item, "kind", what)
     if kind and kind not in _KINDS:
         raise Wrong(f"{what}: its kind {kind[:40]!r} is not known.")
+    name = _text(item, "name", what)
     if calls:
         if not parts and text:
             parts = (Part("text", text),)
         parts += tuple(Part("json", _canonical(call)) for call in calls)
         kind = kind or ("message" if text else "tool_call")
-        text = text or "\n".join(_call_text(call) for call in calls)
+        asked = [_call(call) for call in calls]
+        if kind == "tool_call":
+            name = ", ".join(dict.fromkeys(tool for tool, _arguments in asked))[:_LONGEST_NAME]
+        # A tool is looked for by its name.
+        text = text or "\n".join([name, *(arguments for _tool, arguments in asked)])
     elif role in {"tool", "function"}:
         kind = kind or "tool_output"
     usage = item.get("usage") or {}
@@ -255,7 +281,7 @@ def _message(item: object, what: str, repeated: Counter[str]) -> RemoteMessage:
         kind=kind or "message",
         type=_text(item, "type", what) or "message",
         parts=parts,
-        name=_text(item, "name", what),
+        name=name,
         model=_text(item, "model", what),
         assistant_id=_text(item, "assistant_id", what),
         group_id=_text(item, "group_id", what),
@@ -279,13 +305,15 @@ def _count(record: dict[str, Any], name: str, what: str) -> int | None:
     return value
 
 
-def _call_text(call: dict[str, Any]) -> str:
-    function = call.get("function")
-    details = function if isinstance(function, dict) else call
-    arguments = details.get("arguments", "")
+def _call(call: dict[str, Any]) -> tuple[str, str]:
+    """Return which tool is called, and what is passed on to it as text."""
+    details = next(
+        (call[name] for name in ("function", "custom") if isinstance(call.get(name), dict)), call
+    )
+    arguments = details.get("arguments", details.get("input", ""))
     if not isinstance(arguments, str):
         arguments = json.dumps(arguments, ensure_ascii=False)
-    return f"{details.get('name') or call.get('type') or 'tool'}({arguments})"
+    return str(details.get("name") or call.get("type") or "tool"), arguments
 
 
 def _content(content: object, what: str) -> tuple[tuple[Part, ...], str]:
@@ -330,19 +358,15 @@ def _attachment(kind: str, item: dict[str, Any]) -> Part:
         (item[name] for name in (kind, "file") if isinstance(item.get(name), dict)), {}
     )
     both = {**nested, **item}
-    url = next(
-        (
-            both[name]
-            for name in ("url", "image_url", "file_url")
-            if isinstance(both.get(name), str)
-        ),
-        "",
+    names = ("url", "image_url", "file_url", "file_data")
+    url, mime, embedded = next(
+        (found for name in names if any(found := place_of(both.get(name)))), ("", "", "")
     )
     family = "image" if kind in _IMAGE_TYPES else "file" if kind in _FILE_TYPES else "audio"
     return Part(
         family,
         text=str(both.get("filename") or both.get("name") or both.get("alt") or ""),
         url=url,
-        file_id=str(both.get("file_id") or ""),
-        mime=str(both.get("mime") or both.get("mime_type") or ""),
+        file_id=str(both.get("file_id") or embedded),
+        mime=str(both.get("mime") or both.get("mime_type") or mime),
     )

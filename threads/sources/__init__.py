@@ -36,6 +36,7 @@ from threads.sources.embedded import embedded_file, is_embedded
 from threads.sources.erasing import Erased, Eraser, calls_for, can_erase, open_eraser
 from threads.sources.listable import may_list, tells_use
 from threads.sources.nouns import NOUNS
+from threads.sources.parts import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,6 +78,7 @@ __all__ = [
     "open_eraser",
     "open_files",
     "open_source",
+    "place_of",
     "tells_use",
 ]
 

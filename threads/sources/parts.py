@@ -43,7 +43,7 @@ def _annotations(value: Any) -> tuple[Mapping[str, Any], ...]:
     return tuple(each for each in value if isinstance(each, dict))
 
 
-def _place(url: Any) -> tuple[str, str, str]:
+def place_of(url: Any) -> tuple[str, str, str]:
     """Return (url, mime, file id). A data URL gives the last two; the raw JSON keeps the rest."""
     if isinstance(url, dict):
         url = url.get("url")
@@ -65,7 +65,7 @@ def _file_part(kind: str, content: Mapping[str, Any]) -> Part:
     merged = {**content, **inner} if isinstance(inner, dict) else content
     sources = ("image_url", "file_url", "url", "preview_url", "file_data")
     url, mime, embedded = next(
-        (found for name in sources if any(found := _place(merged.get(name)))), ("", "", "")
+        (found for name in sources if any(found := place_of(merged.get(name)))), ("", "", "")
     )
     mime = mime or _text(merged.get("mime_type"))
     name = _text(merged.get("filename")) or _text(merged.get("name"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import codecs
 import json
 from collections.abc import Callable
@@ -18,10 +19,12 @@ from threads import archive
 from threads.imports import ImportedThread, Place, Problem, UnreadableFile, jsonl, reader
 from threads.imports.jsonl import read_jsonl
 from threads.models import Message, Thread
-from threads.sources import Part
+from threads.sources import Part, embedded_file
+from threads.sources.embedded import embedded_id
 from threads.tests.factories import NOW, make_project
 
 WriteFile = Callable[..., Path]
+PICTURE = "data:image/png;base64," + base64.b64encode(b"a picture" * 40).decode()
 
 
 @pytest.fixture
@@ -100,12 +103,49 @@ def test_it_reads_all_that_the_format_can_say(write: WriteFile) -> None:
     )
     assert thread.created_at == datetime.fromtimestamp(1_760_000_000, tz=UTC)
     assert (first.remote_id, first.text, first.parts, first.name) == ("a", "hi", (), "Ann")
-    assert (call.kind, call.text, call.model) == ("tool_call", 'find({"q": 1})', "gpt-x")
+    assert (call.kind, call.name, call.model) == ("tool_call", "find", "gpt-x")
+    assert call.text == 'find\n{"q": 1}'
     assert (call.input_tokens, call.output_tokens) == (3, 4)
     assert call.created_at == datetime(2026, 1, 2, 2, 4, 5, tzinfo=UTC)
     assert (output.role, output.kind) == ("tool", "tool_output")
     assert last.parts[1] == Part("image", url="https://example.org/a.png")
     assert (last.parts[2].kind, last.text) == ("unknown", "see")
+
+
+def test_it_takes_what_a_message_says_and_what_it_calls_apart(write: WriteFile) -> None:
+    calls = [
+        {"id": "c1", "function": {"name": "find", "arguments": '{"q": 1}'}},
+        {"id": "c2", "type": "custom", "custom": {"name": "draw", "input": "a cat"}},
+    ]
+    usage = {"input_tokens": 3, "output_tokens": 4}
+    both = {"id": "m1", "role": "assistant", "content": "I look.", "tool_calls": calls}
+
+    said, called = only(write(record(messages=[both | {"usage": usage}]))).messages
+
+    assert (said.remote_id, said.kind, said.text, said.parts) == ("m1", "message", "I look.", ())
+    assert (said.input_tokens, called.input_tokens) == (3, None)
+    assert (called.remote_id, called.kind, called.name) == ("m1:calls", "tool_call", "find, draw")
+    assert called.text == 'find, draw\n{"q": 1}\na cat'
+    assert [part.kind for part in called.parts] == ["json", "json"]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "image_url", "image_url": {"url": PICTURE}},
+        {"type": "input_image", "image_url": PICTURE},
+        {"type": "image", "url": PICTURE},
+        {"type": "file", "file": {"file_data": PICTURE}},
+    ],
+)
+def test_it_names_files_that_stand_in_a_message(write: WriteFile, part: dict[str, Any]) -> None:
+    line = record(messages=[{"role": "user", "content": [{"type": "text", "text": "See"}, part]}])
+
+    (message,) = only(write(line)).messages
+
+    found = message.parts[1]
+    assert (found.url, found.mime, found.file_id) == ("", "image/png", embedded_id(PICTURE))
+    assert embedded_file(message.raw, found.file_id) == b"a picture" * 40
 
 
 def test_it_gives_messages_without_an_id_one_that_stays(write: WriteFile) -> None:
