@@ -283,6 +283,20 @@ def test_the_side_bar_is_counted_after_the_page_and_for_the_reader_only(client: 
     assert "Hidden" not in counted
 
 
+def test_it_counts_the_side_bar_in_the_page_for_who_has_no_scripts(client: Client) -> None:
+    make_conversation("A refund")
+
+    plain = client.get("/", {"q": "refund"}).content.decode()
+    link = re.search(r'<noscript><p><a href="(\?[^"]+)"', plain)
+    assert link
+    whole = client.get("/" + html.unescape(link[1])).content.decode()
+
+    assert 'class="count">1<' not in plain
+    assert 'class="count">1<' in whole
+    assert 'hx-trigger="load"' not in whole
+    assert 'class="hits"' in whole
+
+
 def test_it_shows_as_many_threads_as_the_reader_wants_and_remembers(client: Client) -> None:
     project = make_project()
     for number in range(25):

@@ -16,13 +16,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from projects.models import Project, SiteSettings
+from projects.models.project import ProjectQuerySet
 from projects.models.site import PAGE_SIZES
 from threadhub.lib.ratelimit import limited
 from threads import actions, search
 from threads.actions import note_search
 from threads.exports.covering import cover_for
 from threads.models import Thread
-from threads.search.facets import facets
+from threads.search.facets import Facets, facets
 from threads.search.offers import offers
 from threads.search.query import Notice, Query, editing, parse
 from threads.views.badges import thread_badges, with_badges
@@ -122,6 +123,9 @@ def search_page(request: HttpRequest) -> HttpResponse:
     is_whole = bool(page.results) and page.ranking in {"exact", "newest", "question"}
     parts = editing.chips(query)
     chips = [chip for chip in parts if chip.field]
+    # Scripts ask for the counts after the results; who has none follows a link to them.
+    is_counted = "counted" in request.GET
+    counted = _count(query, projects=projects, now=now) if is_counted else None
     badges = thread_badges(result.thread.pk for result in page.results)
     marked = with_badges(hit for result in page.results for hit in result.hits)
     context = {
@@ -146,7 +150,8 @@ def search_page(request: HttpRequest) -> HttpResponse:
         if is_whole or cursor
         else offers(query, within=projects, now=now, zone=timezone.get_current_timezone()),
         "with_tools": editing.with_filter(query, "in", "tool"),
-        "side": side_bar(query, projects=projects),
+        "side": side_bar(query, projects=projects, counted=counted),
+        "is_counted": is_counted,
         "sorts": _sorts(query),
         "archive": Archive.seen_by(request),
         "cursor": cursor,
@@ -174,16 +179,20 @@ def _page_size(request: HttpRequest) -> int:
     return chosen or SiteSettings.current().search_page_size
 
 
+def _count(query: Query, *, projects: ProjectQuerySet, now: datetime) -> Facets:
+    zone, most = timezone.get_current_timezone(), SiteSettings.current().facet_hits
+    return facets(query, within=projects, now=now, zone=zone, cap=most)
+
+
 @require_GET
 @limited("search")
 def counted_facets(request: HttpRequest) -> HttpResponse:
     """Answer the side bar with its counts, which the page asks for after the results."""
     text = request.GET.get("q", "").strip()
-    now, zone = timezone.now(), timezone.get_current_timezone()
-    query = parse(text, now=now, zone=zone)
+    now = timezone.now()
+    query = parse(text, now=now, zone=timezone.get_current_timezone())
     projects = Project.objects.visible_to(reader(request))
-    most = SiteSettings.current().facet_hits
-    counted = facets(query, within=projects, now=now, zone=zone, cap=most)
+    counted = _count(query, projects=projects, now=now)
     context = {
         "q": text,
         "side": side_bar(query, projects=projects, counted=counted),
