@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.translation import gettext, ngettext
 
 from projects.admin.access import account_of, user_of
@@ -53,7 +55,9 @@ class AddingPage(admin.ModelAdmin):
                 connection.project, connection, form.cleaned_data["ids"], by=account_of(request)
             )
             report_added(request, added)
-            return redirect("admin:threads_thread_changelist")
+            # Among all projects the new ones stand last: nothing is known of them yet.
+            theirs = urlencode({"project__id__exact": connection.project_id})
+            return redirect(f"{reverse('admin:threads_thread_changelist')}?{theirs}")
         context = {
             **self.admin_site.each_context(request),
             "title": gettext("Add threads by their ids"),

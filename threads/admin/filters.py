@@ -42,6 +42,7 @@ class StateFilter(admin.SimpleListFilter):
         return [
             *Thread.UpstreamState.choices,
             ("failing", _("Last sync failed")),
+            ("missed", _("Not found at its source")),
             ("held", _("Legal hold")),
             ("trash", _("In the trash")),
         ]
@@ -53,6 +54,9 @@ class StateFilter(admin.SimpleListFilter):
         queryset = queryset.filter(trashed_at__isnull=True)
         if value == "failing":
             return queryset.filter(refresh_failures__gt=0)
+        if value == "missed":
+            still_there = Thread.UpstreamState.still_there()
+            return queryset.filter(gone_at__isnull=False, upstream_state__in=still_there)
         if value == "held":
             # By the projects' ids: a join would keep the list's index from answering.
             held = Project.objects.filter(is_held=True).values("pk")

@@ -23,6 +23,7 @@ from projects.admin.access import account_of, user_of
 from projects.models import Connection, Project
 from threadhub.lib.uploads import max_upload_bytes
 from threads import actions
+from threads.admin.thread_forms import ConnectionField
 from threads.archive import ImportReport, ListAction
 from threads.exports.cells import safe_text
 from threads.models import Job
@@ -42,12 +43,6 @@ LIST_ACTIONS = [
     (ListAction.REMARK.value, _("set their remarks")),
     (ListAction.DELETE.value, _("move them to the trash")),
 ]
-
-
-class ConnectionField(forms.ModelChoiceField):
-    def label_from_instance(self, connection: Any) -> str:
-        """Name the project, too: many of them have a connection of the same name."""
-        return f"{connection.project}: {connection.name or connection.get_store_display()}"
 
 
 class ImportForm(forms.Form):

@@ -62,10 +62,16 @@ class ThreadActionForm(ActionForm):
     )
 
 
+class ConnectionField(forms.ModelChoiceField):
+    def label_from_instance(self, connection: Any) -> str:
+        """Name the project, too: many of them have a connection of the same name."""
+        return f"{connection.project}: {connection.name or connection.get_store_display()}"
+
+
 class AddThreadsForm(forms.Form):
     """Ids that people have from their own system, to be read from its store."""
 
-    connection = forms.ModelChoiceField(
+    connection = ConnectionField(
         Connection.objects.none(),
         label=_("Connection"),
         help_text=_("Where the threads are. They go into its project."),

@@ -211,6 +211,8 @@ class ThreadAdmin(AddingPage, ThreadActions, ImportPages, Audited, Managed):
             return badge("error", gettext("In the trash"))
         if thread.refresh_failures:
             return badge("error", gettext("Sync failed"), title=thread.last_error)
+        if thread.is_missed:
+            return badge("warn", gettext("Not found"), title=thread.last_error)
         kind = _STATE_KIND.get(Thread.UpstreamState(thread.upstream_state), "quiet")
         label = thread.get_upstream_state_display()
         return badge(kind, str(_SHORT_STATE.get(thread.upstream_state, label)), title=label)

@@ -104,6 +104,10 @@ class Thread(models.Model):
         RETIRED = "retired", _("Its store was switched off")
         IMPORTED = "imported", _("Came from a file")
 
+        @classmethod
+        def still_there(cls) -> tuple[Thread.UpstreamState, ...]:
+            return cls.ACTIVE, cls.CLOSED
+
     class UsageSource(models.TextChoices):
         RUN = "run", _("Runs")
         RESPONSE = "response", _("Responses")
@@ -251,3 +255,8 @@ class Thread(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("threads:thread", args=[self.short_id])
+
+    @property
+    def is_missed(self) -> bool:
+        """True when its source did not know it when last asked, and is asked about it once more."""
+        return self.gone_at is not None and self.upstream_state in self.UpstreamState.still_there()

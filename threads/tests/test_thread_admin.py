@@ -329,6 +329,36 @@ def test_it_adds_threads_by_their_ids() -> None:
     assert "“bad/id”: This is not an id" in page
 
 
+def test_it_shows_what_was_added_by_id_among_the_project_it_went_to() -> None:
+    project = make_project("Blue whale")
+    connection = make_connection(project)
+    client = owner_of(project)
+    form = client.get(reverse("admin:threads_thread_add")).content.decode()
+
+    answer = client.post(
+        reverse("admin:threads_thread_add"), {"connection": connection.pk, "ids": "conv_a"}
+    )
+
+    assert "Blue whale: Main" in form
+    assert answer["Location"].endswith(f"/threads/thread/?project__id__exact={project.pk}")
+
+
+def test_it_tells_ids_that_their_source_does_not_know_from_active_threads() -> None:
+    project = make_project()
+    why = "The server has no such thread (404)."
+    make_thread(project, title="Typing error", gone_at=timezone.now(), last_error=why)
+    make_thread(project, title="Fine")
+    client = owner_of(project)
+    address = reverse("admin:threads_thread_changelist")
+
+    page = client.get(address).content.decode()
+    missed = client.get(address, {"state": "missed"}).content.decode()
+
+    assert f'title="{why}">Not found' in page
+    assert "Typing error" in missed
+    assert "Fine" not in missed
+
+
 def test_it_adds_no_threads_to_a_strange_connection() -> None:
     own = make_project()
     strange = make_connection(make_project("Secret heron"))
