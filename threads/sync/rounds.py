@@ -170,10 +170,13 @@ def list_connection(
             tally.calls = source.calls
     except SourceError as error:  # no key, or an address that may not be called
         tally.stopped_by = Outcome.stopped(error)
+    failure = None if tally.stopped_by is None else tally.stopped_by.error
+    if isinstance(failure, Unsupported):  # an answer, and no failure: many servers have no list
+        tally.errors.append({"thread": "", "message": str(failure)})
+        tally.stopped_by = None
     if tally.calls or tally.stopped_by is not None:
         run = ledger.start_run(connection, trigger=trigger, planned=0, now=began, job=job)
         ledger.finish_run(run, tally, now=timezone.now())
-    failure = None if tally.stopped_by is None else tally.stopped_by.error
     if failure is None:
         return used
     if connection.state == Connection.State.UNREADABLE:

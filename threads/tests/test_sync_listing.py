@@ -142,3 +142,6 @@ def test_it_asks_a_store_once_a_day_whether_it_has_learned_to_list(server: OpenA
 
     assert (first, server.count()) == (1, 1)
     assert Connection.objects.get().state == Connection.State.UNTESTED
+    run = SyncRun.objects.get()
+    assert run.state == SyncRun.State.DONE
+    assert "it offers no conversations" in run.errors[0]["message"]
