@@ -6,6 +6,7 @@ Everything is escaped before it is marked.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from html import escape
 from itertools import islice, takewhile
@@ -24,6 +25,12 @@ _MAX_SPANS = 200  # of one term
 # are, which takes half the time.
 _OPEN, _CLOSE, _CUT = "\x01", "\x02", "\x03"
 _OURS = str.maketrans(dict.fromkeys((_OPEN, _CLOSE, _CUT), " "))
+# What Markdown draws and nobody reads: rules, the line under a table's head, marks of headings.
+_RULE = re.compile(r"[\s|:=*_-]*[|=*_-]{3}[\s|:=*_-]*")
+_HEADING = re.compile(r"\s*#{2,6}\s+")
+_FENCE = re.compile(r"\s*(?:```|~~~)[\w+#.-]*\s*")
+_CELLS = re.compile(r"\s*\|\s*")
+_BOLD = re.compile(r"(?<!\w)\*\*(?=[^\s*])([^*\n]+?)(?<!\s)\*\*(?!\w)")
 Span = tuple[int, int, int]  # start, end, number of the term
 
 
@@ -226,7 +233,23 @@ def _mark(line: str, spans: list[Span]) -> str:
         line = line.translate(_OURS)
     for first, last, _term in reversed(spans):
         line = f"{line[:first]}{_OPEN}{line[first:last]}{_CLOSE}{line[last:]}"
-    return line.strip() if is_tidy else " ".join(line.split())
+    if not is_tidy:
+        if "|" in line or "##" in line or "---" in line or "```" in line or "~~~" in line:
+            line = "\n".join([_read_aloud(each) for each in line.split("\n")])
+        line = " ".join(line.split())
+    if "**" in line:
+        line = _BOLD.sub(r"\1", line)
+    return line.strip()
+
+
+def _read_aloud(line: str) -> str:
+    """Return a line of Markdown without what only draws; a row of a table with dots between."""
+    if _RULE.fullmatch(line) or _FENCE.fullmatch(line):
+        return ""
+    row = line.strip()
+    if row.startswith("|") and row.count("|") > 1:
+        return _CELLS.sub(" · ", row.strip("| "))
+    return _HEADING.sub("", line, count=1) if row.startswith("##") else line
 
 
 def _as_html(line: str) -> str:

@@ -76,6 +76,23 @@ def test_it_makes_many_snippets_as_it_makes_one() -> None:
     assert marker.snippets([]) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("| Refund | **Rate** |\n| --- | ---: |\n| 3 | 9 % |", "[Refund] · Rate 3 · 9 %"),
+        ("## A **refund**\n---\nis due", "A [refund] is due"),
+        ("Do:\n```python\nrefund(**late)\nx = a | b\n```\nok", "Do: [refund](**late) x = a | b ok"),
+        ("refund(*a, **k), g(**k)", "[refund](*a, **k), g(**k)"),
+        ("refund | grep x\ny", "[refund] | grep x y"),
+        ("a --- refund\n# note", "a --- [refund] # note"),
+    ],
+)  # fmt: skip
+def test_it_leaves_out_of_a_line_what_only_draws(text: str, expected: str) -> None:
+    snippet = _marker("refund").snippet(text)
+
+    assert snippet.replace("<mark>", "[").replace("</mark>", "]") == expected
+
+
 @given(st.text(), st.text())
 def test_it_takes_any_text(query: str, text: str) -> None:
     snippet = _marker(query).snippet(text)
