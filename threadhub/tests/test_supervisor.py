@@ -20,16 +20,20 @@ pytestmark = [
 ]
 
 PATIENCE_SECONDS = 30
-# Two programs: one that the test describes, and one that stays. Pauses are short.
+# Two programs: one that the test describes, and one that stays. Pauses are short. Whoever runs
+# the tests may have signals ignored, as `nohup` and a script's `&` do; that would be inherited.
 DRIVER = """
-import sys
+import signal, sys
 from pathlib import Path
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    is_ignored = number.name == sys.argv[1]
+    signal.signal(number, signal.SIG_IGN if is_ignored else signal.SIG_DFL)
 from threadhub.lib import supervisor
 supervisor.FIRST_PAUSE_SECONDS = 0.01
 supervisor.STOP_SECONDS = 1
 programs = [
     supervisor.Program(name, [sys.executable, "-u", "-c", script], folder=Path.cwd())
-    for name, script in zip(("one", "two"), sys.argv[1:])
+    for name, script in zip(("one", "two"), sys.argv[2:])
 ]
 sys.exit(supervisor.Supervisor(programs).run(until_ready=lambda: True))
 """
@@ -39,11 +43,13 @@ FAILS = "import sys; print('hello'); sys.exit(3)"
 
 
 class Supervised:
-    def __init__(self, folder: Path, *scripts: str) -> None:
+    """Runs `scripts` under a supervisor that was started with the signal `ignored` ignored."""
+
+    def __init__(self, folder: Path, *scripts: str, ignored: str = "") -> None:
         self.log = folder / "log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", DRIVER, *scripts],
+                [sys.executable, "-c", DRIVER, ignored, *scripts],
                 cwd=settings.BASE_DIR,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -121,6 +127,23 @@ def test_it_stops_everything_on_a_signal(
     pids = started[0].wait_for_pids(2)
 
     started[0].process.send_signal(number)
+
+    assert started[0].process.wait(PATIENCE_SECONDS) == 0
+    assert started[0].lines()[-1] == "Stopped."
+    assert are_gone(pids)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_it_goes_on_after_a_signal_that_it_was_started_to_ignore(
+    tmp_path: Path, started: list[Supervised], number: signal.Signals
+) -> None:
+    started.append(Supervised(tmp_path, STAYS, STAYS, ignored=number.name))
+    pids = started[0].wait_for_pids(2)
+
+    started[0].process.send_signal(number)
+    os.kill(pids[0], signal.SIGKILL)
+    pids = started[0].wait_for_pids(3)  # it still looks after them
+    started[0].process.send_signal(signal.SIGTERM)
 
     assert started[0].process.wait(PATIENCE_SECONDS) == 0
     assert started[0].lines()[-1] == "Stopped."
