@@ -78,20 +78,23 @@ def test_a_second_factor_is_set_up_asked_for_and_helped(
     secret = page.locator("code.secret").inner_text()
     page.get_by_label("Authenticator code").fill(code_of(secret))
     page.get_by_role("button", name="Switch on").click()
-    expect(page.get_by_role("heading", name="Recovery Codes")).to_be_visible()
+    expect(page.get_by_role("heading", name="Recovery codes")).to_be_visible()
     assert_accessible()
-    recovery_code = page.get_by_label("Unused codes").input_value().split()[0]
+    recovery_code = page.locator("#recovery_codes").input_value().split()[0]
     page.get_by_label("I have saved my recovery codes").check()
+    page.get_by_role("link", name="Done").click()
+    expect(page.get_by_role("heading", name="Second factor")).to_be_visible()
     page.goto(f"{site}/admin/")
     expect(page.get_by_role("heading", name="Dashboard", level=1)).to_be_visible()
 
     # A recovery code opens once; the app's code is one that was not used yet.
     log_out(page, site)
     give_password(page, f"{site}/admin/")
-    expect(page.get_by_role("heading", name="Two-Factor Authentication")).to_be_visible()
+    expect(page.get_by_role("heading", name="Second factor")).to_be_visible()
     assert_accessible()
+    expect(page.get_by_role("button", name="Use a passkey or security key")).to_have_count(0)
     page.get_by_label("Code").fill(recovery_code)
-    page.get_by_role("button", name="Sign In").click()
+    page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("heading", name="Dashboard", level=1)).to_be_visible()
 
     # Wrong codes lock the account.
@@ -100,10 +103,10 @@ def test_a_second_factor_is_set_up_asked_for_and_helped(
     give_password(page, f"{site}/admin/")
     for _ in range(2):
         page.get_by_label("Code").fill("000000")
-        page.get_by_role("button", name="Sign In").click()
+        page.get_by_role("button", name="Log in").click()
         expect(page.get_by_text("Incorrect code.")).to_be_visible()
     page.get_by_label("Code").fill(code_of(secret))
-    page.get_by_role("button", name="Sign In").click()
+    page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("heading", name="Too many requests")).to_be_visible()
     assert_accessible()
     assert AuditEvent.objects.filter(action="login", outcome="refused").count() == 2
@@ -125,13 +128,19 @@ def test_a_passkey_logs_in_without_a_password(
     page.get_by_label("Name").fill("My laptop")
     page.get_by_label("Passwordless").check()
     page.get_by_role("button", name="Add").click()
-    expect(page.get_by_role("heading", name="Recovery Codes")).to_be_visible()
+    expect(page.get_by_role("heading", name="Recovery codes")).to_be_visible()
     page.get_by_label("I have saved my recovery codes").check()
     assert Authenticator.objects.filter(type="webauthn").count() == 1
     log_out(page, site)
     page.goto(f"{site}/account/login/?next=/admin/")
     page.get_by_role("button", name="Use a passkey").click()
 
+    expect(page.get_by_role("heading", name="Dashboard", level=1)).to_be_visible()
+
+    # After the password it is asked for as a second factor.
+    log_out(page, site)
+    give_password(page, f"{site}/admin/")
+    page.get_by_role("button", name="Use a passkey or security key").click()
     expect(page.get_by_role("heading", name="Dashboard", level=1)).to_be_visible()
 
 
