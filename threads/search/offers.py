@@ -16,6 +16,7 @@ from itertools import islice
 from django.db.models import QuerySet
 
 from projects.models import Project
+from threads.search.finder import find
 from threads.search.fold import words_of
 from threads.search.prepared import Prepared, prepare
 from threads.search.query import Node, Or, Phrase, Prefix, Query, Token, Word, parse
@@ -27,9 +28,11 @@ from threads.search.query.editing import (
     without_filter,
     without_parts,
 )
+from threads.search.results import SearchPage
 from threads.search.rows import texts
+from threads.search.tally import COUNT_CAP
 
-COUNT_CAP = 1_000  # hits of an offer; more are told as "1,000+"
+_COMPARED = 1_000  # messages that are counted to find the rarest word
 _MISSPELT = 3  # words that are looked at
 _LETTERS = range(4, 21)  # shorter ones are near to everything, longer ones are no words
 _TWO_OFF = 7  # letters from which two may be wrong
@@ -41,33 +44,45 @@ _ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Another query and what it finds. `kind`: spelling, word, dates, project or tools."""
+    """Another query and what it finds. `kind`: spelling, word, dates, project or tools.
+
+    `page` is the one that opens, without its messages: it tells how much there is.
+    """
 
     kind: str
     query: str
     words: str  # what is changed: the better spelling, or the word that is left out
-    count: int
-    is_capped: bool = False
+    page: SearchPage
 
 
-def offers(query: Query, *, within: QuerySet[Project], now: datetime, zone: tzinfo) -> list[Offer]:
+def offers(
+    query: Query,
+    *,
+    within: QuerySet[Project],
+    now: datetime,
+    zone: tzinfo,
+    limit: int = 20,
+    counted: int = COUNT_CAP,
+) -> list[Offer]:
     """Return other queries that find something, those nearest to what was asked first.
 
-    Each is counted up to COUNT_CAP, in some three queries; a misspelt word costs four. A query
-    that has to look into texts is offered nothing: each offer would look through them again.
+    `limit` and `counted` are those of the page that opens, see `find`. Each costs some ten
+    queries, and a misspelt word four more. A query that has to look into texts is offered
+    nothing: each offer would look through them again.
     """
     if query.expression is None or query.needs_scan:
         return []
     found = []
     for kind, text, words in _others(query, within=within, now=now):
         other = parse(text, now=now, zone=zone)
-        count = prepare(other, within=within, now=now).count(COUNT_CAP + 1)
-        parts = parts_of(other)
-        if not count and kind == "spelling" and all(isinstance(part, Word) for part in parts):
-            # Not all of them together, but the page also shows what has some of the words.
-            count = _hits(prepare(Query(), within=within, now=now), Or(parts), COUNT_CAP + 1)
-        if count:
-            found.append(Offer(kind, text, words, min(count, COUNT_CAP), count > COUNT_CAP))
+        is_spelling = kind == "spelling"
+        if not is_spelling and not prepare(other, within=within, now=now).count(1):
+            continue
+        page = find(other, within=within, limit=limit, hits_shown=0, counted=counted, now=now)
+        # A page that has some of the words only is what the reader sees already. With a better
+        # word it is not.
+        if page.results and (is_spelling or page.is_whole):
+            found.append(Offer(kind, text, words, page))
     return list({offer.query: offer for offer in reversed(found)}.values())[::-1]
 
 
@@ -89,7 +104,7 @@ def _others(
         yield "spelling", text, " ".join(spelt for _word, spelt in better)
     terms = [p for p in parts_of(query) if isinstance(p, (Word, Phrase, Prefix, Token))]
     if len(terms) > 1:
-        rarest = min(terms[:8], key=lambda term: _hits(archive, term, COUNT_CAP))
+        rarest = min(terms[:8], key=lambda term: _hits(archive, term, _COMPARED))
         yield "word", without_parts(query, [rarest]), _text_of(rarest)
     if dates_of(query):
         yield "dates", with_dates(query), ""

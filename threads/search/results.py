@@ -149,6 +149,11 @@ class SearchPage:
     next_cursor: str | None = None
 
     @property
+    def is_whole(self) -> bool:
+        """Whether it shows what was asked for, and not something near to it or nothing."""
+        return bool(self.results) and self.ranking in {"exact", "newest", "question"}
+
+    @property
     def total_messages(self) -> int:
         return self.counts.messages
 

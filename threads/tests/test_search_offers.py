@@ -5,14 +5,15 @@ from __future__ import annotations
 import html
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from projects.models import Project
+from projects.models import Project, SiteSettings
 from threads.search.offers import Offer, offers
 from threads.search.query import parse
 from threads.tests.factories import make_conversation, make_project, make_thread
@@ -34,7 +35,8 @@ def offered(text: str, user: User | None = None) -> list[Offer]:
 
 
 def queries(text: str, user: User | None = None) -> list[tuple[str, str, int]]:
-    return [(offer.kind, offer.query, offer.count) for offer in offered(text, user)]
+    """Return what is offered, with the number of messages that it would show."""
+    return [(offer.kind, offer.query, offer.page.total_messages) for offer in offered(text, user)]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +82,7 @@ def test_it_never_offers_a_word_that_only_others_may_read() -> None:
 
     for text in ("mergre", "merger papres", "zebra merger", "merger after:1d", "merger project:x"):
         assert queries(text) == []
-    assert queries("mergre", owner) == [("spelling", "merger", 2)]  # message and title
+    assert queries("mergre", owner) == [("spelling", "merger", 1)]
 
 
 def test_it_keeps_the_rest_of_the_query_with_the_better_word() -> None:
@@ -122,13 +124,58 @@ def test_it_offers_nothing_where_texts_must_be_looked_through() -> None:
     assert queries('refnud text:~"x"') == []
 
 
-def test_it_counts_to_a_cap(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("threads.search.offers.COUNT_CAP", 2)
-    make_conversation("refund", "refund", "refund")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "refnud",  # spelling: messages and a title
+        "refnud zebra",  # spelling: what has some of the words
+        "refund zebra",  # without the rarest word
+        "refund zebra sort:newest",
+        "refund zebra sort:longest",
+        "refund zebra group:message",
+        "parcel after:2030-01-01",  # a title, and no message
+        "refund after:2030-01-01",
+        "refund project:desk sort:oldest",
+        "model:gpt-5 project:desk",  # threads, and no word to look for
+        "what is a refund for? project:desk",
+    ],
+)
+@pytest.mark.parametrize("is_counted_whole", [True, False])
+def test_it_says_what_the_page_that_opens_says(
+    client: Client, text: str, is_counted_whole: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where hits are not counted to their end."""
+    shop = make_project("Shop")
+    make_project("Desk")
+    for number in range(25):
+        words = ["A refund", "No refund"][: number % 3]
+        make_conversation("Hello", *words, project=shop, title=f"Refund {number}", model="gpt-5")
+    make_conversation("What is a refund for", project=shop, title="Parcel")
+    if not is_counted_whole:
+        SiteSettings(counted_hits=10).save()
+        for cap in ("RANK_ALL", "RANK_NEWEST", "RANK_ASKED", "LISTED_CAP", "DEEPEST"):
+            monkeypatch.setattr(f"threads.search.orders.{cap}", 10)
 
-    (offer,) = offered("refund zebra")
+    asked = client.get("/", {"q": text})
+    told = offers_on(asked)
 
-    assert (offer.count, offer.is_capped) == (2, True)
+    assert told
+    for query, total in told.items():
+        assert heading_of(client.get("/", {"q": query})) == total
+
+
+def offers_on(response: Any) -> dict[str, str]:
+    """Return what is said of each offered query, by the query."""
+    page = html.unescape(response.content.decode())
+    found = re.findall(
+        r'<a href="/\?q=([^"]*)">[^\n]*</a>\s*<span class="quiet">(.*?)</span>', page, re.DOTALL
+    )
+    return {unquote(query): " ".join(total.split()) for query, total in found}
+
+
+def heading_of(response: Any) -> str:
+    (found,) = re.findall(r'<h1 id="found">(.*?)</h1>', response.content.decode(), re.DOTALL)
+    return " ".join(found.split())
 
 
 def test_it_costs_the_same_in_a_large_archive() -> None:
@@ -142,8 +189,9 @@ def test_it_costs_the_same_in_a_large_archive() -> None:
     with CaptureQueriesContext(connection) as for_many:
         offered("refnud zebra after:2026-01-01 project:support")
 
-    # Per word one for whether it is there, two for the nearest; four for each other query.
-    assert len(for_one) == len(for_many) <= 40
+    # Per word one for whether it is there, two for the nearest; up to four for whether all the
+    # words are somewhere, then a search, of up to fifteen where it takes some of the words.
+    assert len(for_one) == len(for_many) <= 45
 
 
 def test_the_page_offers_them_where_nothing_was_found(client: Client) -> None:

@@ -96,21 +96,22 @@ def search_page(request: HttpRequest) -> HttpResponse:
     text = request.GET.get("q", "").strip()
     if not text:
         return _start_page(request)
-    now = timezone.now()
-    query = parse(text, now=now, zone=timezone.get_current_timezone())
+    now, zone = timezone.now(), timezone.get_current_timezone()
+    query = parse(text, now=now, zone=zone)
     if "since" in request.GET or "until" in request.GET:
         days = {name: request.GET.get(name, "") for name in ("since", "until")}
         return redirect(f"{reverse('threads:search')}?{urlencode({'q': dated(query, **days)})}")
     projects = Project.objects.visible_to(reader(request))
     cursor = request.GET.get("cursor", "")
     page_size = _page_size(request)
+    counted_hits = SiteSettings.current().counted_hits
     try:
         page = search.find(
             query,
             within=projects,
             limit=page_size,
             hits_shown=search.HITS_SHOWN,
-            counted=SiteSettings.current().counted_hits,
+            counted=counted_hits,
             cover=cover_for(reader(request)).text,
             cursor=cursor or None,
             now=now,
@@ -120,7 +121,6 @@ def search_page(request: HttpRequest) -> HttpResponse:
         return redirect(f"{reverse('threads:search')}?{urlencode({'q': text})}")
     if not cursor:
         note_search(page, text, by=reader(request))
-    is_whole = bool(page.results) and page.ranking in {"exact", "newest", "question"}
     parts = editing.chips(query)
     chips = [chip for chip in parts if chip.field]
     # Scripts ask for the counts after the results; who has none follows a link to them.
@@ -147,8 +147,10 @@ def search_page(request: HttpRequest) -> HttpResponse:
         "chips": chips,
         "words_only": editing.without_parts(query, [chip.node for chip in chips]),
         "offers": []
-        if is_whole or cursor
-        else offers(query, within=projects, now=now, zone=timezone.get_current_timezone()),
+        if page.is_whole or cursor
+        else offers(
+            query, within=projects, now=now, zone=zone, limit=page_size, counted=counted_hits
+        ),
         "with_tools": editing.with_filter(query, "in", "tool"),
         "side": side_bar(query, projects=projects, counted=counted),
         "is_counted": is_counted,
