@@ -101,6 +101,8 @@ def test_every_page_fits_its_screen_and_reads_well(
         page.goto(console + name)
         expect(page.locator("html")).to_have_attribute("data-theme", scheme)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+        for table in page.locator("#changelist .results").all():
+            assert table.evaluate("table => table.scrollWidth <= table.clientWidth"), name
         assert_accessible()
 
 

@@ -58,7 +58,7 @@ _SHORT_STATE = {
 class ThreadAdmin(AddingPage, ThreadActions, ImportPages, Audited, Managed):
     form = ThreadForm
     list_display = (
-        *("name", "project", "store", "state", "message_total", "token_total"),
+        *("name", "place", "state", "message_total", "token_total"),
         *("last_message", "next_refresh", "remark", "tag_words"),
     )
     list_display_links = ("name",)
@@ -204,6 +204,12 @@ class ThreadAdmin(AddingPage, ThreadActions, ImportPages, Audited, Managed):
             return str(name)
         title = gettext("My bookmark")
         return format_html('<span class="th-star" title="{}">★</span> {}', title, name)
+
+    @admin.display(description=_("project"), ordering="project__name")
+    def place(self, thread: Thread) -> str:
+        """Show the source below the project: side by side, the last columns leave the screen."""
+        store = thread.get_store_display()
+        return format_html('{}<span class="th-under">{}</span>', thread.project, store)
 
     @admin.display(description=_("state"), ordering="upstream_state")
     def state(self, thread: Thread) -> str:
