@@ -169,6 +169,18 @@ def test_it_points_at_what_is_wrong_and_searches_the_rest(client: Client) -> Non
     assert re.search(r'<span class="fault">[^<]*never</span>', page)
 
 
+def test_it_counts_no_messages_where_threads_are_listed(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("threads.search.orders.LISTED_CAP", 2)
+    for number in range(4):
+        make_conversation("lamp", title=f"Lamp {number}", model="gpt-5")
+
+    page = page_of(client, "model:gpt-5")
+
+    assert re.search(r'<h1 id="found">\s*4\+ threads\s*</h1>', page)
+
+
 def test_it_offers_what_was_probably_meant(client: Client) -> None:
     make_conversation("lamp")
 
