@@ -25,7 +25,7 @@ from threads.sources import (
 from threads.sources.failures import Place
 from threads.tests.made_up_server import ODD_KEY, answer_with, ask
 from threads.tests.openai_server import OpenAIServer, text_item
-from threads.tests.test_sources_contract import FAULTS
+from threads.tests.stores import FAULTS
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import yaml
 
 from threads.sources import Credentials, TellsRuns, open_files, open_source
 from threads.tests.openai_server import KEY, Call, OpenAIServer, thread_message
-from threads.tests.test_sources_contract import CASES, Case, read
+from threads.tests.stores import CASES, Case, read
 
 Specification = dict[str, Any]
 
