@@ -137,7 +137,7 @@ class AuditEventAdmin(Log):
 
     @admin.display(description=_("at"), ordering="at")
     def when(self, event: AuditEvent) -> str:
-        return moment(event.at)
+        return moment(event.at, has_seconds=True)
 
     @admin.display(description=_("outcome"), ordering="outcome")
     def outcome_badge(self, event: AuditEvent) -> str:
@@ -162,7 +162,7 @@ class LoginAttemptAdmin(Log):
 
     @admin.display(description=_("at"), ordering="at")
     def when(self, event: LoginAttempt) -> str:
-        return moment(event.at)
+        return moment(event.at, has_seconds=True)
 
     @admin.display(description=_("account"))
     def account(self, event: LoginAttempt) -> str:

@@ -13,13 +13,41 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_noop, ngettext
 
 from projects.admin.access import Audited, Untouched, user_of
 from projects.admin.display import UNKNOWN, as_json, moment, seconds
 from projects.admin.paging import CappedPaginator
 from threadhub.lib.queue import Failure, OrmQ, Schedule, SchedulePages, Success
 from threadhub.lib.tasks import queue_again
+
+# What django-q2 says on these pages in English only; our catalogue takes it from here.
+_WORDS = (
+    *(gettext_noop("Scheduled task"), gettext_noop("Scheduled tasks")),
+    *(gettext_noop("Queued task"), gettext_noop("Queued tasks")),
+    *(gettext_noop("Failed task"), gettext_noop("Failed tasks")),
+    *(gettext_noop("Successful task"), gettext_noop("Successful tasks")),
+    *(gettext_noop("Started at"), gettext_noop("Stopped at"), gettext_noop("Attempt count")),
+    *(gettext_noop("Function"), gettext_noop("Hook"), gettext_noop("Arguments")),
+    *(gettext_noop("Keyword arguments"), gettext_noop("Schedule Type"), gettext_noop("Repeats")),
+    *(gettext_noop("Minutes"), gettext_noop("Next Run"), gettext_noop("Last task id")),
+    *(gettext_noop("Cluster"), gettext_noop("Intended date kwarg"), gettext_noop("Cron")),
+    *(gettext_noop("Once"), gettext_noop("Hourly"), gettext_noop("Daily"), gettext_noop("Weekly")),
+    *(gettext_noop("Biweekly"), gettext_noop("Monthly"), gettext_noop("Bimonthly")),
+    *(gettext_noop("Quarterly"), gettext_noop("Yearly"), gettext_noop("Cron expression")),
+    *(gettext_noop("success"), gettext_noop("last_run")),
+    gettext_noop("How often this task should be enqueued."),
+    gettext_noop("Number of minutes for the Minutes type"),
+    gettext_noop("n = n times, -1 = forever"),
+    gettext_noop("When this schedule runs next (stored in UTC)."),
+    gettext_noop("Name of the target cluster"),
+    gettext_noop("Name of kwarg to pass intended schedule date"),
+    gettext_noop("Optional label to identify this schedule in the admin."),
+    gettext_noop("e.g. module.tasks.function"),
+    gettext_noop("e.g. module.tasks.result_function"),
+    gettext_noop("e.g. 1, 2, 'John'"),
+    gettext_noop("e.g. x=1, y=2, name='John'"),
+)
 
 _REASON = 160  # characters of why a task failed, in the list
 

@@ -95,12 +95,13 @@ class AuditEvent(models.Model):
     )
     actor_name = models.CharField(_("actor"), max_length=200)  # outlives the account
     ip = models.CharField(_("address"), max_length=45, blank=True)
-    request_id = models.CharField(max_length=64, blank=True)
+    request_id = models.CharField(_("request id"), max_length=64, blank=True)
     action = models.CharField(_("action"), max_length=60, db_index=True)
-    target_type = models.CharField(max_length=60, blank=True)
-    target_id = models.CharField(max_length=64, blank=True)
+    target_type = models.CharField(_("target type"), max_length=60, blank=True)
+    target_id = models.CharField(_("target id"), max_length=64, blank=True)
     target_label = models.CharField(_("target"), max_length=300, blank=True)
-    project_id = models.BigIntegerField(null=True, blank=True, db_index=True)  # outlives it too
+    # Outlives the project.
+    project_id = models.BigIntegerField(_("project id"), null=True, blank=True, db_index=True)
     outcome = models.CharField(
         _("outcome"), max_length=8, choices=Outcome.choices, default=Outcome.OK
     )

@@ -13,6 +13,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from monitoring import chain
@@ -200,6 +201,16 @@ def test_it_sends_the_log_as_a_spreadsheet_that_computes_nothing() -> None:
     assert [row["action"] for row in rows] == ["search"]
     assert rows[0]["target_label"] == "'=HYPERLINK(1)"
     assert AuditEvent.objects.filter(action="audit.export", actor_name="root").exists()
+
+
+def test_it_shows_to_the_second_when_something_was_done() -> None:
+    client = Client()
+    client.force_login(User.objects.create_superuser("root"))
+    (event,) = record(1)
+
+    page = client.get(reverse("admin:monitoring_auditevent_changelist")).content.decode()
+
+    assert f">{timezone.localtime(event.at):%Y-%m-%d %H:%M:%S}<" in page
 
 
 def test_it_sends_the_log_to_nobody_else() -> None:

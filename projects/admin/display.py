@@ -39,7 +39,7 @@ def connection_badge(connection: Connection) -> str:
     return badge(kind, connection.get_state_display(), title=connection.state_reason)
 
 
-def moment(value: datetime | None) -> str:
+def moment(value: datetime | None, *, has_seconds: bool = False) -> str:
     """Return a time in the reader's zone, to the minute, with the distance in its title."""
     if value is None:
         return UNKNOWN
@@ -48,7 +48,7 @@ def moment(value: datetime | None) -> str:
         '<time datetime="{}" title="{}">{}</time>',
         value.isoformat(),
         naturaltime(value),
-        f"{local:%Y-%m-%d %H:%M}",
+        f"{local:%Y-%m-%d %H:%M:%S}" if has_seconds else f"{local:%Y-%m-%d %H:%M}",
     )
 
 
