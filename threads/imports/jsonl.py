@@ -194,7 +194,7 @@ def _thread(record: dict[str, Any]) -> tuple[RemoteThread, tuple[RemoteMessage, 
     identities: set[str] = set()
     repeated: Counter[str] = Counter()
     for number, entry in enumerate(given, 1):
-        for item in _apart(entry):
+        for item in _apart(entry, f"Message {number}", repeated):
             message = _message(item, f"Message {number}", repeated)
             if message.remote_id in identities:
                 raise Wrong(f"Message {number} has the id of one before it: {message.remote_id}.")
@@ -223,19 +223,28 @@ def _usage(record: dict[str, Any], what: str) -> Usage | None:
     )
 
 
-def _apart(item: object) -> list[object]:
+def _apart(item: object, what: str, repeated: Counter[str]) -> list[object]:
     """Return what a message says and what it calls as two: so most stores keep it, and so calls
     are folded, left out of searches and found by the names of their tools."""
     if not isinstance(item, dict) or not (item.get("tool_calls") and item.get("content")):
         return [item]
     if item.get("kind"):
         return [item]
+    identity = _identity(item, what) or _made_up(_canonical(item), repeated)
     said = {name: value for name, value in item.items() if name != "tool_calls"}
     called = {name: value for name, value in said.items() if name in _OF_CALLS}
     called["tool_calls"] = item["tool_calls"]
-    if isinstance(item.get("id"), str) and item["id"]:
-        called["id"] = item["id"][: _LONGEST_ID - len(_CALLS)] + _CALLS
-    return [said, called]
+    return [
+        said | {"id": identity},
+        called | {"id": identity[: _LONGEST_ID - len(_CALLS)] + _CALLS},
+    ]
+
+
+def _made_up(raw: str, repeated: Counter[str]) -> str:
+    """Return an id for a message without one: the same at every import of the same file."""
+    digest = _digest(raw)
+    repeated[digest] += 1
+    return f"hash-{digest}-{repeated[digest]}"
 
 
 def _message(item: object, what: str, repeated: Counter[str]) -> RemoteMessage:
@@ -268,11 +277,7 @@ def _message(item: object, what: str, repeated: Counter[str]) -> RemoteMessage:
     if not isinstance(usage, dict):
         raise Wrong(f"{what}: usage must be an object.")
     raw = _canonical(item)
-    identity = _identity(item, what)
-    if not identity:
-        digest = _digest(raw)
-        repeated[digest] += 1
-        identity = f"hash-{digest}-{repeated[digest]}"
+    identity = _identity(item, what) or _made_up(raw, repeated)
     moment = _moment(item, what)
     return RemoteMessage(
         remote_id=identity,

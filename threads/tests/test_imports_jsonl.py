@@ -129,6 +129,16 @@ def test_it_takes_what_a_message_says_and_what_it_calls_apart(write: WriteFile) 
     assert [part.kind for part in called.parts] == ["json", "json"]
 
 
+def test_it_names_calls_after_their_message_where_that_has_no_id(write: WriteFile) -> None:
+    both = {"role": "assistant", "content": "I look.", "tool_calls": [{"function": {"name": "f"}}]}
+
+    messages = only(write(record(messages=[both, both]))).messages
+    ids = [message.remote_id for message in messages]
+
+    assert len(set(ids)) == 4
+    assert ids[1::2] == [f"{identity}:calls" for identity in ids[::2]]
+
+
 @pytest.mark.parametrize(
     "part",
     [
