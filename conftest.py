@@ -6,6 +6,7 @@ import pytest
 from django.core.cache import cache
 from django.utils import timezone, translation
 
+import threadhub.urls  # noqa: F401 - the console's pages, which tests count, come with it
 from monitoring import banned
 from projects.models import SiteSettings, masking
 

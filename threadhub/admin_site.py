@@ -6,12 +6,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from django.contrib.admin.apps import AdminConfig
+from django.apps import AppConfig
+from django.contrib import admin
+from django.contrib.admin.apps import SimpleAdminConfig
+from django.contrib.admin.checks import check_dependencies
 from django.contrib.admin.sites import AdminSite
 from django.contrib.auth.apps import AuthConfig
+from django.core import checks
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -133,8 +138,25 @@ class Console(AdminSite):
         ]
 
 
-class ConsoleConfig(AdminConfig):
+class ConsoleConfig(SimpleAdminConfig):
+    """Loads the pages of the console with the addresses, in urls.py: a third of all imports.
+
+    Commands that show no page start sooner by that much.
+    """
+
     default_site = "threadhub.admin_site.Console"
+
+    def ready(self) -> None:
+        # As Django's own, but that theirs looks only at what happens to be loaded.
+        checks.register(check_dependencies, checks.Tags.admin)
+        checks.register(_check_pages, checks.Tags.admin)
+
+
+def _check_pages(
+    app_configs: Sequence[AppConfig] | None, **_options: Any
+) -> list[checks.CheckMessage]:
+    admin.autodiscover()
+    return admin.site.check(app_configs)
 
 
 class PeopleConfig(AuthConfig):

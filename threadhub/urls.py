@@ -7,6 +7,7 @@ from django.urls import include, path
 
 from projects.accounts.preferences import set_language
 
+admin.autodiscover()
 handler400 = "threadhub.lib.errors.bad_request"
 handler500 = "threadhub.lib.errors.server_error"
 

@@ -22,6 +22,8 @@ from threads.search.results import SearchPage
 class Command(BaseCommand):
     help = "Searches the archive. QUERY - reads one query a line from standard input."
 
+    requires_system_checks = []  # they load every page, and take as long as many searches
+
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("query", metavar="QUERY")
         parser.add_argument("--project", action="append", default=[], metavar="SLUG")
