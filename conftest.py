@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from django.core.cache import cache
 from django.utils import timezone, translation
@@ -30,3 +32,16 @@ def _nothing_is_left_over() -> None:
     SiteSettings().remember()
     banned.remember([])
     masking.remember_rules({})
+
+
+@pytest.fixture(autouse=True)
+def _limits_begin_with_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A window of a limit that ended between two requests would allow what has to be refused."""
+    began: list[int] = []
+
+    def end_of_window(_value: str, period: int) -> int:
+        now = int(time.time())
+        began.append(now)
+        return now + period - max(0, now - began[0]) % period
+
+    monkeypatch.setattr("django_ratelimit.core._get_window", end_of_window)
