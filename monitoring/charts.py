@@ -15,7 +15,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.core.cache import cache
-from django.db.models import CharField, Count, F, Func, QuerySet, Sum
+from django.db.models import CharField, Count, F, Func, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -195,21 +196,25 @@ def _tokens(user: Any, chosen: Range, now: datetime) -> Chart:
     """Sum the tokens of threads by the time of their last message: stores tell no other."""
     chosen = _step_for_archive(chosen)
     starts = chosen.starts(now)
-    threads = Thread.objects.filter(
-        last_message_timestamp__gte=starts[0], trashed_at__isnull=True, total_tokens__gt=0
-    )
+    threads = Thread.objects.filter(last_message_timestamp__gte=starts[0], trashed_at__isnull=True)
     if not user.is_superuser:
         threads = threads.filter(project__in=Project.objects.managed_by(user))
     sums = (
         threads.order_by()
         .annotate(moment=_Moment("last_message_timestamp", step=chosen.step))
         .values("project", "moment")
-        .annotate(tokens=Sum("total_tokens"))
-        .values_list("project", "moment", "tokens")
+        .annotate(
+            told=Coalesce(Sum("total_tokens"), 0),
+            estimated=Coalesce(Sum("estimated_tokens", filter=Q(total_tokens__isnull=True)), 0),
+        )
+        .values_list("project", "moment", "told", "estimated")
     )
     by_project: defaultdict[int, dict[str, int]] = defaultdict(dict)
-    for project_id, moment, tokens in sums:
-        by_project[project_id][moment] = tokens
+    all_estimated = 0
+    for project_id, moment, told, estimated in sums:
+        if told or estimated:
+            by_project[project_id][moment] = told + estimated
+        all_estimated += estimated
     ranked = sorted(by_project, key=lambda pk: -sum(by_project[pk].values()))
     first, others = ranked[:MOST_PROJECTS], ranked[MOST_PROJECTS:]
     names = dict(Project.objects.filter(pk__in=first).values_list("pk", "name"))
@@ -224,11 +229,13 @@ def _tokens(user: Any, chosen: Range, now: datetime) -> Chart:
         columns.append([0] * len(steps))
         labels.append(gettext("Tokens"))
     total = sum(sum(each.values()) for each in by_project.values())
+    summary = gettext("%s tokens of threads whose last message is from this time.") % number(total)
+    if all_estimated:
+        summary = f"{summary} {gettext('%s of them are estimated.') % number(all_estimated)}"
     return Chart(
         key="tokens",
         title=gettext("Tokens by project"),
-        summary=gettext("%s tokens of threads whose last message is from this time.")
-        % number(total),
+        summary=summary,
         columns=columns,
         labels=labels,
         wants=gettext("No thread of this time tells its tokens."),

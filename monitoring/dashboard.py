@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
 
 RECENT = 6  # rows in the lists of runs and jobs
+_TELLS = Q(total_tokens__isnull=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +100,26 @@ def for_user(
     )
 
 
+def _source_of_tokens(totals: dict[str, int]) -> str:
+    """Say how far the sum is what the sources told, and how far our own estimate."""
+    notes = []
+    if estimated := totals["known"] - totals["tellers"]:
+        text = ngettext("estimated for %s thread", "estimated for %s threads", estimated)
+        notes.append(text % number(estimated))
+    if unknown := totals["threads"] - totals["known"]:
+        notes.append(gettext("unknown for %s threads") % number(unknown))
+    return "; ".join(notes) or gettext("in all threads")
+
+
 def _figures(user: User | AnonymousUser, now: datetime, *, project_count: int) -> list[Figure]:
     threads = Thread.objects.managed_by(user).filter(trashed_at__isnull=True)
     totals = threads.aggregate(
         threads=Count("pk"),
         messages=Coalesce(Sum("message_count"), 0),
-        tokens=Sum("total_tokens"),
-        counted=Count("total_tokens"),
+        told=Coalesce(Sum("total_tokens"), 0),
+        estimated=Coalesce(Sum("estimated_tokens", filter=~_TELLS), 0),
+        tellers=Count("pk", filter=_TELLS),
+        known=Count("pk", filter=_TELLS | Q(estimated_tokens__isnull=False)),
         failing=Count("pk", filter=Q(refresh_failures__gt=0)),
     )
     day_ago = now - timedelta(days=1)
@@ -123,7 +137,7 @@ def _figures(user: User | AnonymousUser, now: datetime, *, project_count: int) -
             running=Count("pk", filter=Q(state=Job.State.RUNNING), distinct=True),
         )
     )
-    unknown = totals["threads"] - totals["counted"]
+    token_count = totals["told"] + totals["estimated"] if totals["known"] else None
     return [
         Figure(
             label=gettext("Threads"),
@@ -140,13 +154,9 @@ def _figures(user: User | AnonymousUser, now: datetime, *, project_count: int) -
         ),
         Figure(
             label=gettext("Tokens"),
-            value=short(totals["tokens"]),
-            exact=number(totals["tokens"]),
-            note=(
-                gettext("unknown for %s threads") % number(unknown)
-                if unknown
-                else gettext("in all threads")
-            ),
+            value=short(token_count),
+            exact=number(token_count),
+            note=_source_of_tokens(totals),
         ),
         Figure(
             label=gettext("Failed syncs"),

@@ -94,6 +94,20 @@ def test_it_counts_what_is_known_and_says_what_is_not() -> None:
     assert "unknown for 1 threads" in {figure.note for figure in shown.figures}
 
 
+def test_it_adds_its_own_estimate_where_a_source_tells_no_tokens_and_says_so() -> None:
+    project = make_project()
+    make_thread(project, total_tokens=15_000, estimated_tokens=9)
+    make_thread(project, total_tokens=None, estimated_tokens=400, last_message_timestamp=NOW)
+
+    shown = dashboard.for_user(make_admin(), now=NOW)
+
+    figures = {figure.label: (figure.exact, figure.note) for figure in shown.figures}
+    assert figures["Tokens"] == ("15,400", "estimated for 1 thread")
+    chart = next(chart for chart in shown.charts if chart.key == "tokens")
+    assert chart.columns[1][-1] == 400
+    assert chart.summary.endswith("400 of them are estimated.")
+
+
 def test_it_counts_messages_by_day() -> None:
     thread = make_thread()
     for moment in (

@@ -236,13 +236,14 @@ class Thread(models.Model):
                 *(F("trashed_at"), F("project"), F("store"), F("upstream_state"), F("is_held")),
                 *(F("is_refreshable"), F("next_refresh_at"), F("last_synced_at")),
                 *(F("refresh_failures"), F("refresh_priority"), F("total_tokens")),
+                *(F("estimated_tokens"), F("gone_at")),
                 name="thread_console",
             ),
             # Covers totals and counts by project: they read this and never the rows.
             models.Index(
                 fields=[
                     *("project", "trashed_at", "refresh_failures"),
-                    *("message_count", "total_tokens"),
+                    *("message_count", "total_tokens", "estimated_tokens"),
                 ],
                 name="thread_totals",
             ),
