@@ -84,6 +84,22 @@ def test_mails_need_an_address(client: Client) -> None:
 # Sharing.
 
 
+@pytest.mark.parametrize("backend", ["console", "smtp"])
+def test_mails_are_offered_where_the_server_sends_them(
+    client: Client, settings: Any, backend: str
+) -> None:
+    settings.EMAIL_BACKEND = f"django.core.mail.backends.{backend}.EmailBackend"
+    olga = make_user()
+    make_saved(olga)
+    client.force_login(olga)
+
+    results = client.get("/", {"q": "refund"}).content.decode()
+    listed = client.get("/saved/").content.decode()
+
+    assert ('name="notify"' in results) == (backend == "smtp")
+    assert ("This server sends no mail" in listed) == (backend == "console")
+
+
 def test_it_is_shared_with_those_it_says_and_with_nobody_else(client: Client) -> None:
     owner, member, other = make_user("olga"), make_user("mia"), make_user("otto")
     team = make_project("Team", visibility=Project.Visibility.MEMBERS)
