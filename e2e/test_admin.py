@@ -144,7 +144,7 @@ def test_a_phone_shows_cards_and_a_menu(page: Page, console: str, archive: Threa
 
     expect(page).to_have_url(re.compile(reverse("admin:threads_thread_changelist")))
     first = page.locator("#result_list tbody tr").first
-    expect(first.locator("td.field-project")).to_have_attribute("data-label", "Project")
+    expect(first.locator("td.field-place")).to_have_attribute("data-label", "Project")
     box = first.bounding_box()
     assert box is not None
     assert box["width"] <= 390
