@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db import models
 from django.db.models import Count, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce
@@ -189,6 +189,17 @@ class ProjectAdmin(Audited, Managed):
         if not change and not (user_of(request).is_superuser and owners.exists()):
             owners.add(request.user)
             forget_managed_ids(request)
+        if not change or "owners" in form.changed_data:
+            self._warn_of_roles(request, owners.filter(is_staff=False))
+
+    def _warn_of_roles(self, request: HttpRequest, owners: models.QuerySet) -> None:
+        """An owner's role is for administrators to give: it opens the console."""
+        if names := ", ".join(owner.get_username() for owner in owners.order_by("username")):
+            text = gettext(
+                "These owners cannot open the console until an administrator gives them the role "
+                "of a project owner: %s"
+            )
+            messages.warning(request, text % names)
 
     @admin.display(description=_("visibility"), ordering="visibility")
     def visibility_badge(self, project: Project) -> str:

@@ -356,3 +356,20 @@ def test_it_tells_its_form_which_version_it_shows() -> None:
     page = logged_in(make_user("root", is_superuser=True)).get(reverse(CHANGE, args=[project.pk]))
 
     assert re.search(r'<input type="hidden" name="seen_version" value="2"', page.content.decode())
+
+
+def test_it_says_which_new_owners_cannot_open_the_console() -> None:
+    client = logged_in(make_user("root", is_superuser=True))
+    able, unable = make_user("olivia"), make_user("mia", is_staff=False)
+    project = make_project()
+    address = reverse(CHANGE, args=[project.pk])
+
+    first = client.post(
+        address, form_of(project, owners=[able.pk, unable.pk]), follow=True
+    ).content.decode()
+    second = client.post(
+        address, form_of(project, owners=[able.pk, unable.pk]), follow=True
+    ).content.decode()
+
+    assert "the role of a project owner: mia" in first
+    assert "the role of a project owner" not in second
