@@ -106,6 +106,16 @@ def test_every_page_fits_its_screen_and_reads_well(
         assert_accessible()
 
 
+def test_choices_stand_one_below_the_other_on_a_phone(page: Page, console: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{console}projects/project/add/")
+
+    places = [box.bounding_box() for box in page.get_by_role("radio").all()]
+
+    assert len(places) == 3
+    assert len({place and (place["x"], place["width"]) for place in places}) == 1
+
+
 def test_the_charts_are_drawn_and_follow_the_theme(page: Page, console: str) -> None:
     SystemMetric.objects.create(cpu_percent=20, memory_percent=50)
     page.goto(console)
