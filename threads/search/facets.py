@@ -42,6 +42,11 @@ SHOWN = 12  # values of a facet, the most frequent ones
 FACETS = ("project", "tag", "source", "role", "assistant", "model", "has")
 _WORDS = (Word, Phrase, Prefix, Token)
 _FEATURES = {feature.value: feature.name.lower() for feature in Message.Feature}
+# Values of filters that ask for messages rather than threads.
+_OF_MESSAGES = {
+    "role": FIELDS["role"].values,
+    "has": tuple(value for value in FIELDS["has"].values if value in _FEATURES.values()),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +103,12 @@ def facets(
     values = _count(sample, [name for name in FACETS if name not in chosen])
     is_capped = sample.is_capped
     for name in sorted(chosen):
-        wider = _sample(_without(query, name), within=within, now=now, cap=cap)
+        any_value = _with_any(query, name)
+        wider = _sample(any_value, within=within, now=now, cap=cap)
         values |= _count(wider, [name])
+        if name == "has" and any_value != _without(query, name):
+            # Threads were looked at that have such messages only: of remarks it tells nothing.
+            values["has"] = tuple(value for value in values["has"] if value.value != "remark")
         is_capped = is_capped or wider.is_capped
     return Facets({name: values[name] for name in FACETS}, _months(sample, zone), is_capped)
 
@@ -140,6 +149,22 @@ def _without(query: Query, field: str) -> Query:
         node for node in _parts(query) if not (isinstance(node, Filter) and node.field == field)
     ]
     return _with_parts(query, kept)
+
+
+def _with_any(query: Query, field: str) -> Query:
+    """Return the query without its filter by `field`; where that asks for messages, for messages
+    with any value of it: without one, tools are left out, and threads alone may be asked for."""
+    chosen = {
+        value
+        for node in _parts(query)
+        if isinstance(node, Filter) and node.field == field
+        for value in node.values
+    }
+    without = _without(query, field)
+    anything = _OF_MESSAGES.get(field, ())
+    if chosen.isdisjoint(anything):
+        return without
+    return _with_parts(without, [*_parts(without), Filter(field, anything)])
 
 
 def _sample(query: Query, *, within: QuerySet[Project], now: datetime, cap: int) -> _Sample:

@@ -89,6 +89,25 @@ def test_it_leaves_the_querys_own_filter_aside_in_its_facet() -> None:
     assert counts("refund project:shop", "source") == {"assistants": 1}
 
 
+def test_it_counts_what_each_role_and_feature_would_add() -> None:
+    thread = make_thread(remark="Look")
+    make_message(thread, "A refund", role="user", features=Message.Feature.CODE)
+    make_message(
+        thread,
+        "A refund",
+        role="tool",
+        kind=Message.Kind.TOOL_OUTPUT,
+        features=Message.Feature.TOOL,
+    )
+    make_conversation("Another refund")
+
+    for text in ("role:user", "refund role:user", "refund role:tool"):
+        assert counts(text, "role") == {"user": 2, "tool": 1}
+    for text in ("has:code", "refund has:tool"):
+        assert counts(text, "has") == {"code": 1, "tool": 1}
+    assert counts("refund has:remark", "has") == {"code": 1, "remark": 1}
+
+
 def test_it_counts_hits_by_month_in_the_readers_zone() -> None:
     thread = make_thread()
     make_message(thread, "A refund", created_at=datetime(2026, 1, 31, 20, 0, tzinfo=UTC))
