@@ -64,12 +64,13 @@ class Facets:
 
     `months` counts hits by month ("2026-03" in the reader's zone), the earliest first. A query
     for threads alone has no hits: nothing is told by month, role and what messages hold. Where
-    `is_capped`, only the newest hits were counted.
+    `is_capped`, only the newest hits were counted; unless `is_counted`, none at all.
     """
 
     values: dict[str, tuple[FacetValue, ...]]
     months: tuple[tuple[str, int], ...]
     is_capped: bool
+    is_counted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ def facets(
     each facet. Costs at most eight queries, and six for each facet that the query filters by.
     """
     if query.needs_scan:
-        return Facets(dict.fromkeys(FACETS, ()), (), is_capped=True)
+        return Facets(dict.fromkeys(FACETS, ()), (), is_capped=True, is_counted=False)
     chosen = {
         node.field for node in _parts(query) if isinstance(node, Filter) and node.field in FACETS
     }

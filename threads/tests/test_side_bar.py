@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from django.contrib.auth.models import User
 
 from projects.models import Tag
 from threads.models import Message
@@ -77,6 +78,21 @@ def test_what_has_no_hit_is_greyed_and_what_was_typed_is_offered_to_go(client: C
     assert lines(page)["nobody"] == ("lamp", "0")
     page = counted(client, "lamp")
     assert re.search(r'class="zero"[^>]*><span dir="auto">Tool<', page)
+
+
+def test_a_search_inside_texts_shows_no_counts_rather_than_wrong_ones(client: Client) -> None:
+    make_conversation("a lamp", project=make_project("Shop"))
+    make_project("Desk")
+    client.force_login(User.objects.create_user("olga"))
+
+    page = client.get("/", {"q": 'text:~"lam"'}).content.decode()
+    answer = counted(client, 'text:~"lam"')
+
+    for text in (page, answer):
+        assert "Searches inside texts are not counted" in text
+        assert ">Shop<" in text
+        assert 'class="count"' not in text
+    assert "hx-get" not in page.split('class="facets"')[1]
 
 
 def test_a_long_list_is_folded_but_never_what_was_chosen(client: Client) -> None:

@@ -84,6 +84,7 @@ class SideBar:
     until: str = ""
     histogram: Histogram | None = None
     is_capped: bool = False
+    is_countable: bool = True  # False: a search inside texts, which would take too long
 
 
 def side_bar(query: Query, *, projects: ProjectQuerySet, counted: Facets | None = None) -> SideBar:
@@ -92,6 +93,8 @@ def side_bar(query: Query, *, projects: ProjectQuerySet, counted: Facets | None 
     Lists that are always there stay where they are when their counts come.
     """
     dates = dates_of(query)
+    if counted is not None and not counted.is_counted:
+        counted = None
     return SideBar(
         periods=_periods(query, dates),
         facets=_facets(query, projects, counted),
@@ -100,6 +103,7 @@ def side_bar(query: Query, *, projects: ProjectQuerySet, counted: Facets | None 
         until=_day(dates.get("before"), back=1),
         histogram=_histogram(query, counted.months) if counted is not None else None,
         is_capped=counted is not None and counted.is_capped,
+        is_countable=not query.needs_scan,
     )
 
 
