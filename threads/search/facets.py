@@ -101,12 +101,12 @@ def facets(
         if sample.keys:
             query = other
             break
-    values = _count(sample, [name for name in FACETS if name not in chosen])
+    values = _count(sample, FACETS)
     is_capped = sample.is_capped
     for name in sorted(chosen):
         any_value = _with_any(query, name)
         wider = _sample(any_value, within=within, now=now, cap=cap)
-        values |= _count(wider, [name])
+        values[name] = _more(_count(wider, [name])[name], values[name])
         if name == "has" and any_value != _without(query, name):
             # Threads were looked at that have such messages only: of remarks it tells nothing.
             values["has"] = tuple(value for value in values["has"] if value.value != "remark")
@@ -198,7 +198,17 @@ def _sample(query: Query, *, within: QuerySet[Project], now: datetime, cap: int)
     return _Sample(prepared.connection, dict(keys), is_capped=is_capped)
 
 
-def _count(sample: _Sample, names: list[str]) -> dict[str, tuple[FacetValue, ...]]:
+def _more(wider: Iterable[FacetValue], own: Iterable[FacetValue]) -> tuple[FacetValue, ...]:
+    """Return the values of a wider sample with the counts of the query's own where these are
+    greater: of the values that were chosen, it reaches further back."""
+    values = {value.value: value for value in wider}
+    for value in own:
+        if value.value not in values or values[value.value].count < value.count:
+            values[value.value] = value
+    return tuple(sorted(values.values(), key=lambda value: (-value.count, value.value)))
+
+
+def _count(sample: _Sample, names: Iterable[str]) -> dict[str, tuple[FacetValue, ...]]:
     tally = _Tally(names)
     if {"role", "has"} & tally.counts.keys():
         keys = [key for keys in sample.keys.values() for key in keys]

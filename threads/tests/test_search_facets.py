@@ -108,6 +108,20 @@ def test_it_counts_what_each_role_and_feature_would_add() -> None:
     assert counts("refund has:remark", "has") == {"code": 1, "remark": 1}
 
 
+def test_what_was_chosen_is_counted_in_its_own_hits() -> None:
+    for number in range(3):
+        thread = make_thread()
+        make_message(thread, "A refund", role="user", created_at=NOW.replace(hour=number))
+        for minute in (1, 2):
+            later = NOW.replace(hour=number, minute=minute)
+            make_message(thread, "A refund", role="assistant", created_at=later)
+
+    found = count("refund role:user", cap=4)
+
+    assert {value.value: value.count for value in found.values["role"]}["user"] == 3
+    assert found.is_capped
+
+
 def test_it_counts_hits_by_month_in_the_readers_zone() -> None:
     thread = make_thread()
     make_message(thread, "A refund", created_at=datetime(2026, 1, 31, 20, 0, tzinfo=UTC))
