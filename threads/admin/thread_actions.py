@@ -9,6 +9,7 @@ from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
@@ -116,7 +117,13 @@ class ThreadActions(admin.ModelAdmin):
         if isinstance(changed, Job):
             return redirect("admin:threads_job_change", changed.pk)
         text = ngettext("%d thread is in the trash.", "%d threads are in the trash.", changed)
-        messages.success(request, text % changed)
+        way_back = format_html(
+            '{} <a href="{}?state=trash">{}</a>',
+            text % changed,
+            reverse("admin:threads_thread_changelist"),
+            gettext("Show the trash"),
+        )
+        messages.success(request, way_back)
         if held := wanted - changed:
             text = ngettext(
                 "%d thread stays: it is on legal hold.",

@@ -207,7 +207,7 @@ def test_it_puts_threads_into_the_trash_and_back(events: list[dict[str, Any]]) -
     in_trash = client.get(reverse(LIST), {"state": "trash"}).content.decode()
     act(client, "restore", thread, state="trash")
 
-    assert "1 thread is in the trash." in gone
+    assert f'1 thread is in the trash. <a href="{reverse(LIST)}?state=trash">' in gone
     assert "Old talk" not in gone
     assert "Old talk" in in_trash
     assert Thread.objects.get().trashed_at is None
