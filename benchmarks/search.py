@@ -2,6 +2,7 @@
 
     python benchmarks/search.py --messages 100000
     python benchmarks/search.py --messages 1000000 --corpus dialogues.jsonl.gz --keep /some/folder
+    python benchmarks/search.py --postgres postgres://postgres@127.0.0.1/search_benchmark
 
 Without --corpus it makes dialogues of its own, the same ones every time. All figures are CPU
 milliseconds per query, p50 / p95 over the queries of a class, warm; on a quiet machine the time
@@ -9,9 +10,10 @@ on the wall is the same. Texts and methods take turns at random in one run, so t
 hold on a busy machine too. Between two of them other memory is written, as other requests do
 where searches come seconds apart: --at-once leaves that out, which makes all of it faster, and
 most of all what has least to do. What is searched is told as find() gets it: parsed, with the
-reader's projects; over HTTP all of that is in the figure. SQLite only: the bare engine is FTS5
-typed by hand, which brings row ids and nothing else; "by hand" is the page as the shortest
-program that brings it, for queries of plain words.
+reader's projects; over HTTP all of that is in the figure. The bare engine is FTS5 typed by hand,
+which brings row ids and nothing else; "by hand" is the page as the shortest program that brings
+it, for queries of plain words. With --postgres there is neither, and the time is that on the
+clock: most of it is spent in the server.
 """
 
 from __future__ import annotations
@@ -37,9 +39,10 @@ from search_queries import CLASSES, choose  # noqa: E402
 from search_writes import measure_build, measure_sizes, measure_writes  # noqa: E402
 
 Method = Callable[[str], Any]
-Times = dict[str, dict[str, list[float]]]  # CPU ms of each query, by class and method
+Times = dict[str, dict[str, list[float]]]  # ms of each query, by class and method
 _QUESTION_ONLY = "any word"
 _BY_HAND = "by hand"
+_SQLITE_ONLY = (_BY_HAND, "bare newest", "bare best", "LIKE")
 _PLAIN = ("rare", "mid", "common", "and2", "ident")  # classes that it can answer
 # What takes turns. The bare ranking of a frequent word sorts for a second and leaves nothing of
 # what others had in memory: it is no company for queries of a fifth of a millisecond.
@@ -82,7 +85,7 @@ def main() -> None:
         folder = Path(arguments.keep or scratch)
         folder.mkdir(parents=True, exist_ok=True)
         os.environ["THREADHUB_DATA_DIR"] = str(folder)
-        os.environ["DATABASE_URL"] = f"sqlite:///{folder / 'search.sqlite3'}"
+        os.environ["DATABASE_URL"] = arguments.postgres or f"sqlite:///{folder / 'search.sqlite3'}"
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "threadhub.settings")
         import django
 
@@ -97,8 +100,9 @@ def main() -> None:
         times = {
             name: _by_turns(methods, texts, name, arguments) for name, texts in queries.items()
         }
-        _tell(times, list(methods))
-        _tell_aims(times)
+        _tell(times, list(methods), on_the_clock=bool(arguments.postgres))
+        if not arguments.postgres:
+            _tell_aims(times)
 
 
 def _arguments() -> argparse.Namespace:
@@ -114,6 +118,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--queries", type=int, default=10, help="in each class")
     parser.add_argument("--rounds", type=int, default=5, help="of which the median counts")
     parser.add_argument("--keep", type=Path, help="folder for the database; used again if filled")
+    parser.add_argument(
+        "--postgres", metavar="URL", help="of a database that is empty, or was filled by this"
+    )
     parser.add_argument("--classes", default=",".join(CLASSES), help="of queries, by comma")
     parser.add_argument("--only", help="methods to measure, by comma; all by default")
     parser.add_argument("--at-once", action="store_true", help="one query after the other")
@@ -139,8 +146,11 @@ def _prepare(arguments: argparse.Namespace) -> None:
         )
         setup.keeper(connection).drop(connection)
         dialogues.fill(arguments.messages, source, rng)
-        measure_build(arguments.messages)
-    if not arguments.no_writes:
+        if arguments.postgres:
+            setup.rebuild()
+        else:
+            measure_build(arguments.messages)
+    if not (arguments.no_writes or arguments.postgres):
         measure_sizes()
         measure_writes()
 
@@ -177,7 +187,7 @@ def _methods(texts: list[str]) -> dict[str, Method]:
             ["%" + text.strip('"*') + "%"],
         ).fetchall()
 
-    return {
+    methods: dict[str, Method] = {
         "newest": ours("newest"),
         _BY_HAND: lambda text: newest_page(engine, parsed[text], expressions[text]),
         "bare newest": bare("ORDER BY rowid DESC"),
@@ -188,6 +198,9 @@ def _methods(texts: list[str]) -> dict[str, Method]:
         "HTTP newest": _over_http(),
         "LIKE": like,
     }
+    if connection.vendor == "sqlite":
+        return methods
+    return {name: methods[name] for name in methods if name not in _SQLITE_ONLY}
 
 
 def _over_http() -> Method:
@@ -209,13 +222,14 @@ def _over_http() -> Method:
 def _by_turns(
     methods: dict[str, Method], texts: list[str], kind: str, arguments: argparse.Namespace
 ) -> dict[str, list[float]]:
-    """Return the median CPU milliseconds of each text by method, warm, the lowest first.
+    """Return the median milliseconds of each text by method, warm, the lowest first.
 
     Texts, pages and the bare engine take turns in an order that changes every round, as searches
     do that different people make: repeated on the spot, everything would stay in the processor's
     cache. LIKE reads the whole archive, once and last.
     """
     asked = [name for name in methods if _applies(name, kind)]
+    clock = time.perf_counter if arguments.postgres else time.process_time
     spent: dict[tuple[str, str], list[float]] = {}
     rng = random.Random(3)  # noqa: S311 - the same turns every time
     for names in _TURNS:
@@ -225,11 +239,11 @@ def _by_turns(
             for name, text in pairs:
                 if not arguments.at_once:
                     _MEMORY[:] = _OTHERS
-                milliseconds = _cpu(methods[name], text)
+                milliseconds = _spent(methods[name], text, clock)
                 if number:  # the first round warms up
                     spent.setdefault((name, text), []).append(milliseconds)
     for text in texts if "LIKE" in asked else ():
-        spent["LIKE", text] = [_cpu(methods["LIKE"], text)]
+        spent["LIKE", text] = [_spent(methods["LIKE"], text, clock)]
     return {name: sorted(statistics.median(spent[name, text]) for text in texts) for name in asked}
 
 
@@ -241,18 +255,19 @@ def _applies(method: str, kind: str) -> bool:
     return method != _QUESTION_ONLY
 
 
-def _cpu(run: Method, text: str) -> float:
-    started = time.process_time()
+def _spent(run: Method, text: str, clock: Callable[[], float]) -> float:
+    started = clock()
     run(text)
-    return (time.process_time() - started) * 1000
+    return (clock() - started) * 1000
 
 
 def _p95(values: list[float]) -> float:
     return values[min(len(values) - 1, round(0.95 * len(values)))]
 
 
-def _tell(times: Times, methods: Iterable[str]) -> None:
-    print(f"\n{'CPU ms, p50 / p95':<18}" + "".join(f"{name:>18}" for name in methods))
+def _tell(times: Times, methods: Iterable[str], *, on_the_clock: bool) -> None:
+    head = f"{'' if on_the_clock else 'CPU '}ms, p50 / p95"
+    print(f"\n{head:<18}" + "".join(f"{name:>18}" for name in methods))
     for kind, by_method in times.items():
         cells = [
             f"{statistics.median(values):>9.2f} / {_p95(values):>6.2f}" if values else f"{'–':>18}"

@@ -10,6 +10,7 @@ import random
 import re
 from collections import Counter
 from collections.abc import Iterable
+from datetime import UTC
 
 CLASSES = ("rare", "mid", "common", "and2", "phrase", "prefix", "ident", "question")
 _STOP_WORDS = (
@@ -83,13 +84,18 @@ class _Chooser:
         return pairs, phrases, questions
 
     def _between(self, low: float, high: float, candidates: Iterable[str]) -> list[str]:
+        from django.utils import timezone
+
+        from projects.models import Project
+        from threads.search.prepared import prepare
+        from threads.search.query import parse
+
+        within, now = Project.objects.visible_to(None), timezone.now()
         found: list[str] = []
         for word in candidates:
-            self._cursor.execute(
-                "SELECT count(*) FROM search_message WHERE search_message MATCH %s",
-                [f'{{body}} : "{word}"'],
-            )
-            if low <= self._cursor.fetchone()[0] / self._total <= high:
+            query = parse(word, now=now, zone=UTC)
+            hits = prepare(query, within=within, now=now).lookup().count(self._total)
+            if low <= hits / self._total <= high:
                 found.append(word)
             if len(found) == self._count:
                 break
