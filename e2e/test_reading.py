@@ -30,7 +30,7 @@ def test_a_visitor_searches_opens_a_hit_and_walks_on(
     page.keyboard.type("refund")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="1 thread")).to_be_visible()
-    page.get_by_role("link", name="I want a **refund**").click()
+    page.get_by_role("link", name="I want a refund").click()
 
     expect(page).to_have_url(re.compile(r"\?q=refund#m-1$"))
     expect(page.locator("#m-1 mark")).to_have_text("refund")
@@ -212,7 +212,7 @@ def test_it_reads_without_scripts(
 
     page.get_by_role("searchbox").fill("refund")
     page.get_by_role("button", name="Search").click()
-    page.get_by_role("link", name="I want a **refund**").click()
+    page.get_by_role("link", name="I want a refund").click()
     page.locator("#m-1").get_by_role("link", name="Next hit").click()
 
     expect(page).to_have_url(re.compile("#m-2$"))
