@@ -75,7 +75,19 @@ class CallBudget:
         """Return how many calls there is room for now."""
         names = self._names(int(self._clock()) // _SLOT_SECONDS)
         used: int = sum(cache.get_many(names).values())
-        return max(0, self.limit - used)
+        left = max(0, self.limit - used)
+        return left if self._day_limit is None else min(left, self._left_today(self._day_limit))
+
+    def is_day_spent(self) -> bool:
+        """Tell whether the calls per day are used up: more are made from midnight on, UTC."""
+        return self._day_limit is not None and not self._left_today(self._day_limit)
+
+    def _left_today(self, limit: int) -> int:
+        used: int = cache.get(self._day(self._clock()), 0)
+        return max(0, limit - used)
+
+    def _day(self, moment: float) -> str:
+        return f"{self._name}:day:{int(moment) // _DAY_SECONDS}"
 
     def _names(self, slot: int) -> list[str]:
         return [f"{self._name}:{slot - back}" for back in range(_SLOTS + 1)]
@@ -89,7 +101,7 @@ class CallBudget:
             raise BudgetSpent(wait_seconds=_SLOT_SECONDS - moment % _SLOT_SECONDS)
         if self._day_limit is None:
             return
-        day = f"{self._name}:day:{int(moment) // _DAY_SECONDS}"
+        day = self._day(moment)
         if self._count(day, seconds=2 * _DAY_SECONDS) > self._day_limit:
             cache.decr(day)
             cache.decr(current)

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from projects.models import Connection
 from threads import refresh
 from threads.models import Thread
+from threads.sync.budget import CallBudget
 from threads.sync.choice import lowest_threshold, silence_of
 from threads.sync.learning import expectation_for
 
@@ -39,6 +40,8 @@ def _why_not(connection: Connection, now: datetime) -> str:
         return _("Its connection cannot be asked at present.")
     if connection.paused_until is not None and connection.paused_until > now:
         return _("Its connection pauses because the server asked for it.")
+    if CallBudget(connection).is_day_spent():
+        return _("The calls per day of its connection are used up; more are made from 00:00 UTC.")
     return ""
 
 

@@ -118,6 +118,8 @@ def refresh_connection(
     )
     share = 1.0 - refresh.PEOPLE_SHARE
     used: list[int] = []
+    if CallBudget(connection, share=share).is_day_spent():
+        return Tally()  # as its owner wished: no failure, and no row of the ledger every minute
     if is_listing_due(connection, now):
         listed = list_connection(connection, share=share, now=now)
         if listed is None:

@@ -84,6 +84,22 @@ def test_it_counts_the_calls_of_a_day() -> None:
     assert (first, second) == (5, 5)
 
 
+def test_it_asks_nothing_and_reports_no_failure_once_the_calls_of_the_day_are_made(
+    server: OpenAIServer,
+) -> None:
+    connection = make_connection(base_url=server.url, store="chatkit", calls_per_day=1)
+    thread = make_thread(connection.project, connection=connection, external_id="cthr_1")
+    CallBudget(connection).take()
+
+    tasks.refresh_due_threads()
+
+    assert server.count() == 0
+    assert not SyncRun.objects.exists()
+    assert CallBudget(connection).left() == 0
+    why = sync.reason_for(thread, now=timezone.now())
+    assert why.endswith("are used up; more are made from 00:00 UTC.")
+
+
 def test_it_goes_slower_after_a_429() -> None:
     connection = make_connection(calls_per_minute=60, accepted_rate=15.0)
 
