@@ -26,7 +26,7 @@ _MAX_SPANS = 200  # of one term
 _OPEN, _CLOSE, _CUT = "\x01", "\x02", "\x03"
 _OURS = str.maketrans(dict.fromkeys((_OPEN, _CLOSE, _CUT), " "))
 # What Markdown draws and nobody reads: rules, the line under a table's head, marks of headings.
-_RULE = re.compile(r"[\s|:=*_-]*[|=*_-]{3}[\s|:=*_-]*")
+_DRAWN = " \t\r|:=*_-"
 _HEADING = re.compile(r"\s*#{2,6}\s+")
 _FENCE = re.compile(r"\s*(?:```|~~~)[\w+#.-]*\s*")
 _CELLS = re.compile(r"\s*\|\s*")
@@ -244,7 +244,7 @@ def _mark(line: str, spans: list[Span]) -> str:
 
 def _read_aloud(line: str) -> str:
     """Return a line of Markdown without what only draws; a row of a table with dots between."""
-    if _RULE.fullmatch(line) or _FENCE.fullmatch(line):
+    if not line.strip(_DRAWN) or _FENCE.fullmatch(line):
         return ""
     row = line.strip()
     if row.startswith("|") and row.count("|") > 1:
