@@ -290,6 +290,8 @@ def test_further_hits_unfold_in_their_result(
 ) -> None:
     make_conversation(*[f"quokka {number}" for number in range(9)])
     page.goto(f"{live_server.url}/?q=quokka")
+    # Until what unfolds hits is there, after the first paint, the link leads to the thread.
+    expect(page.locator(".facets:not([hx-get])")).to_be_attached()
 
     page.get_by_role("link", name="6 more in this thread").click()
 
