@@ -67,6 +67,16 @@ def test_it_lists_threads_with_a_fixed_number_of_queries(
         client.get(reverse(LIST))
 
 
+@pytest.mark.parametrize(("order", "names"), [("2", ["Ant", "Bee"]), ("-2", ["Bee", "Ant"])])
+def test_it_sorts_by_the_names_of_projects(order: str, names: list[str]) -> None:
+    for name in ("Bee", "Ant"):
+        make_thread(make_project(name))
+
+    answer = administrator().get(reverse(LIST), {"o": order})
+
+    assert [row.project.name for row in answer.context["cl"].result_list] == names
+
+
 def test_it_keeps_an_owners_menu_of_tags(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     own, strange = make_project("Blue whale"), make_project("Secret heron")
     make_thread(own).tags.add(Tag.objects.create(name="gold"))
