@@ -28,6 +28,11 @@
     return Number.isInteger(value) ? value.toLocaleString() : "";
   };
   const fromZero = (_chart, _low, high) => [0, Math.max((high ?? 0) * 1.1, 4)];
+  // An hour at least: of the first minute uPlot makes a day with one label many times.
+  const span = (times) => {
+    const last = times.at(-1) ?? Date.now() / 1000;
+    return [Math.min(times[0] ?? last, last - 3600), last];
+  };
   const draw = () => {
     const quiet = colour("--body-quiet-color");
     const line = colour("--hairline-color");
@@ -51,7 +56,7 @@
         ...(isLong && { tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC") }),
         legend: { show: false },
         cursor: { show: false },
-        scales: { x: { time: true }, y: { range: shape === "percent" ? [0, 100] : fromZero } },
+        scales: { x: { time: true, range: span(times) }, y: { range: shape === "percent" ? [0, 100] : fromZero } },
         axes: [
           { ...axis, size: 30, space: 70, ...(isLong && { incrs: DAYS }), values: (_chart, ticks) => ticks.map(isLong ? day : hour) },
           { ...axis, size: 52, values: (_chart, ticks) => ticks.map(short) },
