@@ -48,7 +48,7 @@ def give_password(page: Page, address: str, password: str = PASSWORD) -> None:
     page.goto(address)
     page.get_by_label("Username").fill("root")
     page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Sign in").click()
 
 
 def log_out(page: Page, address: str) -> None:
@@ -94,7 +94,7 @@ def test_a_second_factor_is_set_up_asked_for_and_helped(
     assert_accessible()
     expect(page.get_by_role("button", name="Use a passkey or security key")).to_have_count(0)
     page.get_by_label("Code").fill(recovery_code)
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("heading", name="Dashboard", level=1)).to_be_visible()
 
     # Wrong codes lock the account.
@@ -103,10 +103,10 @@ def test_a_second_factor_is_set_up_asked_for_and_helped(
     give_password(page, f"{site}/admin/")
     for _ in range(2):
         page.get_by_label("Code").fill("000000")
-        page.get_by_role("button", name="Log in").click()
+        page.get_by_role("button", name="Sign in").click()
         expect(page.get_by_text("Incorrect code.")).to_be_visible()
     page.get_by_label("Code").fill(code_of(secret))
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("heading", name="Too many requests")).to_be_visible()
     assert_accessible()
     assert AuditEvent.objects.filter(action="login", outcome="refused").count() == 2

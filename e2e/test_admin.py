@@ -37,7 +37,7 @@ def console(page: Page, live_server: LiveServer) -> str:
     page.goto(address)
     page.get_by_label("Username").fill("root")
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("heading", name="Dashboard", level=1)).to_be_visible()
     return address
 

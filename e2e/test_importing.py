@@ -57,7 +57,7 @@ def test_an_owner_looks_at_a_file_and_imports_it(
     page.goto(f"{live_server.url}/admin/threads/thread/import/")
     page.get_by_label("Username").fill("olivia")
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_label("Project:")).not_to_contain_text("Not hers")
     assert_accessible()
     page.get_by_label("Project:").select_option(label="Support")

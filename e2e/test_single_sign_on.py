@@ -93,7 +93,7 @@ def test_an_account_is_connected_and_keeps_its_role(
     page.goto(f"{live_server.url}/account/login/")
     page.get_by_label("Username").fill("root")
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in", exact=True).click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     page.goto(f"{live_server.url}/account/sso/")
     page.get_by_role("button", name=NAME).click()
     go_through(page, provider)

@@ -85,6 +85,7 @@ def test_help_names_every_filter(client: Client) -> None:
     for field in FIELDS.values():
         assert f"<code>{field.name}:</code>" in page
         assert str(field.description) in page.replace("&#x27;", "'")
+    assert "<code>/err(or)?-" in page
 
 
 def test_a_page_that_is_not_there_says_so_and_names_the_request(client: Client) -> None:
@@ -92,7 +93,10 @@ def test_a_page_that_is_not_there_says_so_and_names_the_request(client: Client) 
 
     assert response.status_code == 404
     assert b"Nothing here" in response.content
+    assert b"Signing in may help" in response.content
     assert b"abcdef123456" in response.content
+    client.force_login(User.objects.create_user("ada"))
+    assert b"Signing in may help" not in client.get("/threads/nowhere/").content
 
 
 def test_a_failure_is_answered_with_a_page_that_needs_nothing(

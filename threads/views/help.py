@@ -59,6 +59,13 @@ def _words() -> list[tuple[str, str]]:
         ("退款", _("Chinese, Japanese and Korean as typed, also inside longer runs")),
         ("error-401", _("punctuation inside a word: its parts in this order")),
         ("jane@example.org", _("addresses, ids, links, versions and file names in the same way")),
+        (
+            r"/err(or)?-\d{3}/",
+            _(
+                "a regular expression, looked up in the texts themselves:"
+                " slow, for signed-in people"
+            ),
+        ),
     ]
 
 
