@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
 import pytest
 from django.conf import settings
+
+from threadhub.lib import supervisor
 
 pytestmark = [
     pytest.mark.processes,
@@ -91,6 +95,25 @@ def test_it_says_which_program_wrote_a_line(tmp_path: Path, started: list[Superv
     started[0].wait_for_pids(2)
 
     assert {line.split("|")[0] for line in started[0].lines()} == {"one    ", "two    "}
+
+
+class SlowOutput(io.StringIO):
+    """Lets other threads write after every call, as output may."""
+
+    def write(self, text: str) -> int:
+        written = super().write(text)
+        time.sleep(0.001)
+        return written
+
+
+def test_it_keeps_lines_whole_that_come_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    output = SlowOutput()
+    monkeypatch.setattr(sys, "stdout", output)
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(supervisor.Supervisor([]).write, ["a line"] * 40))
+
+    assert output.getvalue().splitlines() == ["a line"] * 40
 
 
 def test_it_starts_a_killed_program_again(tmp_path: Path, started: list[Supervised]) -> None:
